@@ -1,0 +1,11 @@
+// `npm start`: makes ready what is missing, then becomes the server.
+
+import { inRoot } from './lib/paths.mjs';
+import { runScript } from './lib/problem.mjs';
+import { become } from './lib/processes.mjs';
+import { settingsFile, setUp } from './lib/setup.mjs';
+
+await runScript(async () => {
+  const node = await setUp();
+  await become(node, [...settingsFile(), inRoot('server', 'src', 'main.ts'), ...process.argv.slice(2)]);
+});
