@@ -1,0 +1,258 @@
+import { z } from 'zod';
+import { CAPS } from './limits.ts';
+
+/** An id of Parley's own: a UUIDv7. */
+export const IdSchema = z.uuid();
+/** ISO 8601, UTC, milliseconds. */
+export const TimeSchema = z.iso.datetime({ precision: 3 });
+/** A position: 0, 1, 2 … below 2^53. */
+export const PositionSchema = z.int().nonnegative();
+
+export const ConversationTypeSchema = z.enum(['direct', 'group', 'channel']);
+export const RoleSchema = z.enum(['owner', 'moderator', 'member', 'readonly']);
+export const NotifySchema = z.enum(['all', 'mentions', 'none']);
+
+export const UserSchema = z
+  .strictObject({
+    id: z.string().describe('The `sub` of the person’s token.'),
+    name: z.string(),
+    avatarUrl: z.string().nullable(),
+    roles: z.array(z.string()).optional().describe('Only in `GET /me`.'),
+    invisible: z.boolean().optional().describe('Only in `GET /me`: others see this person as offline.'),
+  })
+  .meta({ id: 'User' });
+
+export const ParticipantSchema = z
+  .strictObject({
+    user: UserSchema,
+    role: RoleSchema,
+    joinedAt: TimeSchema,
+    leftAt: TimeSchema.nullable(),
+    lastReadSeq: PositionSchema,
+    lastDeliveredSeq: PositionSchema,
+    rev: PositionSchema.describe('The `rev` that last changed this membership.'),
+  })
+  .meta({ id: 'Participant' });
+
+export const AttachmentSchema = z
+  .strictObject({
+    id: IdSchema,
+    fileName: z.string(),
+    mimeType: z.string(),
+    size: z.int().nonnegative(),
+    width: z.int().nullable(),
+    height: z.int().nullable(),
+    durationMs: z.int().nullable(),
+    hasThumbnail: z.boolean(),
+    url: z.string(),
+    thumbnailUrl: z.string().nullable(),
+  })
+  .meta({ id: 'Attachment' });
+
+export const ReactionSchema = z
+  .strictObject({ emoji: z.string(), count: z.int().positive(), userIds: z.array(z.string()) })
+  .meta({ id: 'Reaction' });
+
+export const ReplyPreviewSchema = z
+  .strictObject({
+    id: IdSchema,
+    seq: PositionSchema,
+    senderId: z.string(),
+    content: z.string().nullable().describe(`The first ${CAPS.replyPreview} characters, null when deleted.`),
+    deletedAt: TimeSchema.nullable(),
+  })
+  .meta({ id: 'ReplyPreview' });
+
+export const MetadataSchema = z.record(z.string(), z.json());
+
+export const MessageSchema = z
+  .strictObject({
+    id: IdSchema,
+    conversationId: IdSchema,
+    seq: PositionSchema,
+    rev: PositionSchema.describe('The `rev` that last changed this message.'),
+    senderId: z.string(),
+    content: z.string().nullable().describe('Text, to be shown as text. Null when deleted.'),
+    attachments: z.array(AttachmentSchema),
+    replyTo: ReplyPreviewSchema.nullable(),
+    mentions: z.array(z.string()),
+    metadata: MetadataSchema.nullable(),
+    reactions: z.array(ReactionSchema),
+    clientMessageId: z.string().nullable(),
+    sanitized: z.boolean().describe('Markup was removed from the content.'),
+    createdAt: TimeSchema,
+    editedAt: TimeSchema.nullable(),
+    deletedAt: TimeSchema.nullable(),
+    deletedBy: z.string().nullable(),
+  })
+  .meta({ id: 'Message' });
+
+export const SentMessageSchema = MessageSchema.extend({
+  duplicate: z.boolean().describe('True for a repeat: nothing was stored or told again.'),
+}).meta({ id: 'SentMessage' });
+
+/** What of a conversation is the asking person's own. */
+export const MembershipSchema = z
+  .strictObject({
+    role: RoleSchema,
+    joinedAt: TimeSchema,
+    lastReadSeq: PositionSchema,
+    lastDeliveredSeq: PositionSchema,
+    unreadCount: z.int().nonnegative(),
+    mentionCount: z.int().nonnegative(),
+    mutedUntil: TimeSchema.nullable(),
+    pinnedAt: TimeSchema.nullable(),
+    archivedAt: TimeSchema.nullable(),
+    notify: NotifySchema,
+  })
+  .meta({ id: 'Membership' });
+
+/** A conversation as everybody in it sees it. */
+export const SharedConversationSchema = z
+  .strictObject({
+    id: IdSchema,
+    type: ConversationTypeSchema,
+    title: z.string().nullable(),
+    avatarUrl: z.string().nullable(),
+    metadata: MetadataSchema,
+    confidential: z.boolean(),
+    createdBy: z.string(),
+    createdAt: TimeSchema,
+    updatedAt: TimeSchema,
+    lastSeq: PositionSchema,
+    rev: PositionSchema,
+    lastMessage: MessageSchema.nullable(),
+    participantCount: z.int().nonnegative(),
+    participants: z
+      .array(ParticipantSchema)
+      .optional()
+      .describe(`The first ${CAPS.participantsInConversation} present participants.`),
+  })
+  .meta({ id: 'SharedConversation' });
+
+export const ConversationSchema = SharedConversationSchema.extend({
+  me: MembershipSchema.nullable().describe('Null for a reader who is no participant (a channel, an administrator).'),
+}).meta({ id: 'Conversation' });
+
+export const PresenceStatusSchema = z.enum(['online', 'away', 'offline']);
+
+export const PresenceStateSchema = z
+  .strictObject({
+    userId: z.string(),
+    status: PresenceStatusSchema,
+    lastSeenAt: TimeSchema.nullable().describe('Null where it is not known, or not for the asking person to know.'),
+  })
+  .meta({ id: 'PresenceState' });
+
+export const RevisionSchema = z
+  .strictObject({ content: z.string(), at: TimeSchema, by: z.string() })
+  .meta({ id: 'Revision' });
+
+export const ChangeSchema = z
+  .discriminatedUnion('type', [
+    z.strictObject({ rev: PositionSchema, type: z.literal('message'), message: MessageSchema }),
+    z.strictObject({ rev: PositionSchema, type: z.literal('participant'), participant: ParticipantSchema }),
+    z.strictObject({ rev: PositionSchema, type: z.literal('conversation'), conversation: SharedConversationSchema }),
+  ])
+  .meta({ id: 'Change' });
+
+export const ChangesSchema = z
+  .strictObject({
+    changes: z.array(ChangeSchema),
+    rev: PositionSchema.describe('The conversation’s `rev` when the page was read.'),
+    hasMore: z.boolean(),
+  })
+  .meta({ id: 'Changes' });
+
+export const ReceiptStateSchema = z
+  .strictObject({
+    lastReadSeq: PositionSchema,
+    lastDeliveredSeq: PositionSchema,
+    unreadCount: z.int().nonnegative(),
+  })
+  .meta({ id: 'ReceiptState' });
+
+export const SyncResultSchema = z
+  .strictObject({
+    behind: z.array(
+      z.strictObject({
+        conversationId: IdSchema,
+        rev: PositionSchema,
+        lastSeq: PositionSchema,
+        unreadCount: z.int().nonnegative(),
+      }),
+    ),
+    gone: z.array(z.string()).describe('Of the cursors sent: conversations one is no longer in.'),
+    added: z.array(IdSchema).describe('Conversations one is in that the cursors did not name.'),
+  })
+  .meta({ id: 'SyncResult' });
+
+export const BadgeSchema = z
+  .strictObject({
+    messages: z.int().nonnegative(),
+    conversations: z.int().nonnegative(),
+    mentions: z.int().nonnegative(),
+  })
+  .meta({ id: 'Badge' });
+
+export const AuditEntrySchema = z
+  .strictObject({
+    id: IdSchema,
+    at: TimeSchema,
+    actorId: z.string(),
+    action: z.string(),
+    conversationId: IdSchema.nullable(),
+    targetId: z.string().nullable(),
+    reason: z.string().nullable(),
+    before: z.json().nullable(),
+    after: z.json().nullable(),
+    hash: z.string(),
+    previousHash: z.string(),
+  })
+  .meta({ id: 'AuditEntry' });
+
+export const AuditVerdictSchema = z
+  .strictObject({
+    ok: z.boolean(),
+    entries: z.int().nonnegative(),
+    firstBad: z.string().nullable().describe('Id of the first entry that does not fit its chain.'),
+    problem: z.string().nullable().describe('What is wrong with it.'),
+  })
+  .meta({ id: 'AuditVerdict' });
+
+export const GuestSessionSchema = z.strictObject({ token: z.string(), user: UserSchema }).meta({ id: 'GuestSession' });
+
+/** A page of a list: `nextCursor` is opaque, null at the end. */
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
+}
+
+export type ConversationType = z.output<typeof ConversationTypeSchema>;
+export type Role = z.output<typeof RoleSchema>;
+export type Notify = z.output<typeof NotifySchema>;
+export type User = z.output<typeof UserSchema>;
+export type Participant = z.output<typeof ParticipantSchema>;
+export type Attachment = z.output<typeof AttachmentSchema>;
+export type Reaction = z.output<typeof ReactionSchema>;
+export type ReplyPreview = z.output<typeof ReplyPreviewSchema>;
+export type Metadata = z.output<typeof MetadataSchema>;
+export type Message = z.output<typeof MessageSchema>;
+export type SentMessage = z.output<typeof SentMessageSchema>;
+export type Membership = z.output<typeof MembershipSchema>;
+export type SharedConversation = z.output<typeof SharedConversationSchema>;
+export type Conversation = z.output<typeof ConversationSchema>;
+export type PresenceStatus = z.output<typeof PresenceStatusSchema>;
+export type PresenceState = z.output<typeof PresenceStateSchema>;
+export type Revision = z.output<typeof RevisionSchema>;
+export type Change = z.output<typeof ChangeSchema>;
+export type Changes = z.output<typeof ChangesSchema>;
+export type ReceiptState = z.output<typeof ReceiptStateSchema>;
+export type SyncResult = z.output<typeof SyncResultSchema>;
+export type Badge = z.output<typeof BadgeSchema>;
+export type AuditEntry = z.output<typeof AuditEntrySchema>;
+export type AuditVerdict = z.output<typeof AuditVerdictSchema>;
+export type GuestSession = z.output<typeof GuestSessionSchema>;
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
