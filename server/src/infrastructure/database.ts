@@ -1,0 +1,221 @@
+import { type PrismaPg as Adapter, PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { PrismaClient } from '../../prisma/generated/client.ts';
+import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded-database.ts';
+import { startMaintenance } from './embedded-maintenance.ts';
+import { applyMigrations } from './migrations.ts';
+
+/** The open database, migrated and ready. */
+export interface Database {
+  prisma: PrismaClient;
+  /** `embedded`: PGlite in this process, one connection. `postgres`: a PostgreSQL server. */
+  kind: 'embedded' | 'postgres';
+  /** The version of PostgreSQL, such as `17.5`. */
+  version: string;
+  /** Asks the database for nothing and returns the milliseconds that took. Fails as any query does. */
+  ping(): Promise<number>;
+  /** Connections: open, open and free, and requests waiting for one. */
+  stats(): { total: number; idle: number; waiting: number };
+  /** Waits for what runs, then closes. Nothing may be asked of the database afterwards. */
+  close(): Promise<void>;
+}
+
+export type DatabaseOptions = {
+  /** A PostgreSQL, `postgres://…`; undefined: the embedded one under `dataDir`. */
+  databaseUrl: string | undefined;
+  dataDir: string;
+  logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+};
+
+/** A statement of `$queryRaw` that begins with this is planned once for each connection and kept (see `nameStatement`). */
+export const PLAN_ONCE = '/* parley:once */';
+
+const OLDEST_VERSION = 15;
+
+/**
+ * Opens the database, brings it to the schema of this version, and makes the Prisma client.
+ *
+ * @throws FolderLockedError, MigrationError, or an Error that says why the server cannot be used.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { databaseUrl, dataDir, logger } = options;
+  const embedded = databaseUrl === undefined ? await openEmbeddedDatabase({ dataDir }) : undefined;
+  const target: pg.PoolConfig = embedded ? embeddedTarget(embedded) : { connectionString: databaseUrl };
+  try {
+    const version = await prepare(target, logger);
+    return connect({ target, embedded, version, logger });
+  } catch (error) {
+    await embedded?.close();
+    throw error;
+  }
+}
+
+/** Looks whether the server will do, and migrates, over a connection of its own that may take its time. */
+async function prepare(target: pg.PoolConfig, logger: DatabaseOptions['logger']): Promise<string> {
+  const pool = openPool(target, { max: 1, statement_timeout: 0, lock_timeout: 60_000, query_timeout: 0 }, logger);
+  try {
+    const version = await checkServer(pool, logger);
+    const applied = await applyMigrations(pool);
+    if (applied.length > 0) logger.info({ migrations: applied }, 'database migrated');
+    return version;
+  } finally {
+    await pool.end();
+  }
+}
+
+async function checkServer(pool: pg.Pool, logger: DatabaseOptions['logger']): Promise<string> {
+  const { rows } = await pool.query<{
+    version: string;
+    number: string;
+    commit: string;
+    fsync: string;
+    embedded: boolean;
+  }>(
+    `SELECT current_setting('server_version') AS version, current_setting('server_version_num') AS number,
+            current_setting('synchronous_commit') AS commit, current_setting('fsync') AS fsync,
+            version() LIKE '%wasm%' AS embedded`,
+  );
+  const server = rows[0]!;
+  if (Number(server.number) < OLDEST_VERSION * 10_000) {
+    throw new Error(`Parley needs PostgreSQL ${OLDEST_VERSION} or newer; DATABASE_URL leads to ${server.version}.`);
+  }
+  if (server.commit === 'off') {
+    throw new Error(
+      'The PostgreSQL of DATABASE_URL runs with synchronous_commit off and does not let this session turn it on: acknowledged messages could be lost.',
+    );
+  }
+  if (server.fsync === 'off' && !server.embedded) {
+    logger.warn('this PostgreSQL runs with fsync off: acknowledged messages do not survive the loss of power');
+  }
+  return server.version.split(' ')[0]!;
+}
+
+type ConnectOptions = {
+  target: pg.PoolConfig;
+  embedded: EmbeddedDatabase | undefined;
+  version: string;
+  logger: DatabaseOptions['logger'];
+};
+
+function connect({ target, embedded, version, logger }: ConnectOptions): Database {
+  const pool = openPool(target, embedded ? EMBEDDED_LIMITS : SERVER_LIMITS, logger);
+  const adapter: Adapter = new PrismaPg(pool, { statementNameGenerator: nameStatement });
+  const prisma = new PrismaClient({
+    adapter,
+    transactionOptions: { maxWait: embedded ? 5_000 : 2_000, timeout: 5_000 },
+  });
+  const endMaintenance = embedded ? startMaintenance(pool, logger) : undefined;
+  return {
+    prisma,
+    kind: embedded ? 'embedded' : 'postgres',
+    version,
+    ping: async () => {
+      const start = performance.now();
+      await pool.query('SELECT 1');
+      return performance.now() - start;
+    },
+    stats: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    close: async () => {
+      endMaintenance?.();
+      await prisma.$disconnect();
+      await pool.end();
+      await embedded?.close();
+    },
+  };
+}
+
+type Limits = Required<Pick<pg.PoolConfig, 'max' | 'statement_timeout' | 'lock_timeout' | 'query_timeout'>>;
+
+/**
+ * The server ends a statement after 3 s and a wait for a lock after 1 s. Where the server itself hangs it ends nothing, so
+ * the driver gives up a little later by itself.
+ */
+const SERVER_LIMITS: Limits = { max: 10, statement_timeout: 3_000, lock_timeout: 1_000, query_timeout: 3_300 };
+
+/** One session, one thread: nothing to wait for but the statement before, and no clock in it that could end one. */
+const EMBEDDED_LIMITS: Limits = { max: 1, statement_timeout: 0, lock_timeout: 0, query_timeout: 0 };
+
+function embeddedTarget(embedded: EmbeddedDatabase): pg.PoolConfig {
+  return {
+    stream: () => embedded.connect(),
+    user: 'postgres',
+    database: 'postgres',
+    ssl: false,
+    // The one connection is kept: opening another costs a reset of the session.
+    idleTimeoutMillis: 0,
+    // A request waits behind all those before it, so under load it may have to wait longer than for one of ten.
+    connectionTimeoutMillis: 5_000,
+  };
+}
+
+function openPool(target: pg.PoolConfig, limits: Limits, logger: DatabaseOptions['logger']): pg.Pool {
+  const pool = new pg.Pool({
+    application_name: 'parley',
+    keepAlive: true,
+    connectionTimeoutMillis: 2_000,
+    idleTimeoutMillis: 30_000,
+    ...target,
+    max: limits.max,
+    query_timeout: limits.query_timeout,
+    onConnect: (client) => setUpSession(client, limits),
+  });
+  // A lost connection is told to whoever used it, and replaced. Without a listener it would end the process.
+  const onError = (error: Error): void => logger.warn({ err: error }, 'database connection lost');
+  pool.on('error', onError);
+  pool.on('connect', (client) => client.on('error', onError));
+  pool.query = queryKeepingConnections(pool);
+  return pool;
+}
+
+/** The pool's own `query` throws the connection away on every error. After one of SQL it is as good as before. */
+function queryKeepingConnections(pool: pg.Pool): typeof pool.query {
+  const query = async (...args: [pg.QueryConfig]): Promise<pg.QueryResult> => {
+    const client = await pool.connect();
+    try {
+      const result = await client.query(...args);
+      client.release();
+      return result;
+    } catch (error) {
+      const isSound = error instanceof pg.DatabaseError && error.severity === 'ERROR';
+      client.release(isSound ? undefined : (error as Error));
+      throw error;
+    }
+  };
+  return query as typeof pool.query;
+}
+
+/**
+ * Settings are made by SQL, not as parameters of the connection, so that poolers in between let them pass.
+ *
+ * UTC: the driver sends and reads times without their zone. `synchronous_commit`: an acknowledged message must be on the
+ * disk (SEND-1); `local` and above are as good on one server and stay as they are.
+ */
+async function setUpSession(client: pg.ClientBase, limits: Limits): Promise<void> {
+  await client.query(
+    `SELECT set_config('TimeZone', 'UTC', false),
+            set_config('statement_timeout', $1, false),
+            set_config('lock_timeout', $2, false),
+            set_config('idle_in_transaction_session_timeout', '5000', false),
+            set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+              WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`,
+    [String(limits.statement_timeout), String(limits.lock_timeout)],
+  );
+}
+
+const statementNames = new Map<string, string>();
+
+/**
+ * Names a statement that carries the mark `PLAN_ONCE`; the driver then prepares it once for each connection. All others
+ * stay unnamed: planned for each call with the values at hand, which is better for batches. Marked statements must be
+ * constant texts, since each one is remembered.
+ */
+function nameStatement({ sql }: { sql: string }): string {
+  if (!sql.slice(0, 64).includes(PLAN_ONCE)) return '';
+  let name = statementNames.get(sql);
+  if (name === undefined) {
+    name = `parley_${statementNames.size + 1}`;
+    statementNames.set(sql, name);
+  }
+  return name;
+}
