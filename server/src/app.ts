@@ -1,0 +1,257 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { Config } from './config.ts';
+import { type Database, openDatabase } from './infrastructure/database.ts';
+import { createHttpServer } from './infrastructure/http-server.ts';
+import { createNodeRegistry } from './infrastructure/node-registry.ts';
+import { openRedis, type RedisConnection } from './infrastructure/redis.ts';
+import { createRedisBus } from './infrastructure/redis-bus.ts';
+import { runShutdown } from './infrastructure/shutdown.ts';
+import { watchSlowClients } from './infrastructure/slow-clients.ts';
+import {
+  createSocketServer,
+  endSession,
+  engineConnection,
+  type ParleyServer,
+  type ParleySocket,
+} from './infrastructure/socket-server.ts';
+import { createAuthenticate } from './middleware/authenticate.ts';
+import { createLimitGuard } from './middleware/limit-guard.ts';
+import { createOriginCheck } from './middleware/origin.ts';
+import { createRateLimits } from './middleware/rate-limit.ts';
+import { createAddressReader } from './middleware/request-context.ts';
+import { bindRoutes } from './middleware/rest-door.ts';
+import { openSocketDoor } from './middleware/socket-door.ts';
+import { createMessagingModule, sanitizeText } from './modules/messaging/index.ts';
+import { createPresenceModule } from './modules/presence/index.ts';
+import { createHealth, registerPage, registerSystemRoutes } from './modules/system/index.ts';
+import { createUsersModule } from './modules/users/index.ts';
+import { newId } from './utils/ids.ts';
+import type { Logger } from './utils/logger.ts';
+import { createMetrics, type Metrics, watchPool } from './utils/metrics.ts';
+
+export interface AppDeps {
+  config: Config;
+  logger: Logger;
+  /** An open database to use instead of the configured one (tests). The app closes it all the same. */
+  database?: Database;
+}
+
+/** The whole server of one node. */
+export interface App {
+  /** Starts answering; resolves to the address, such as `http://127.0.0.1:3000`. */
+  listen(): Promise<string>;
+  /** Goes down in order: nobody is let in, sockets are sent elsewhere, what was begun is finished, stores are closed. */
+  close(): Promise<void>;
+  readonly database: Database;
+  readonly io: ParleyServer;
+  readonly http: FastifyInstance;
+  readonly metrics: Metrics;
+}
+
+/** Of the server's own package, told by health and docs. */
+export const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+
+/** Before every key and channel in Redis. */
+const REDIS_PREFIX = 'parley:';
+
+/** How long clients get to take their farewell before connections are cut. */
+const FAREWELL_MS = 2_500;
+
+/** Builds the server by hand, from the stores up to the doors. Nothing listens yet. */
+export async function createApp({ config, logger, database: givenDatabase }: AppDeps): Promise<App> {
+  warnAboutIdentity(config, logger);
+  const database =
+    givenDatabase ?? (await openDatabase({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, logger }));
+  const redis = config.redisUrl === undefined ? undefined : openRedis(config.redisUrl, logger);
+  const stores = { database, redis };
+  try {
+    return await buildApp({ config, logger, ...stores });
+  } catch (error) {
+    await closeStores(stores);
+    throw error;
+  }
+}
+
+interface Parts {
+  config: Config;
+  logger: Logger;
+  database: Database;
+  redis: RedisConnection | undefined;
+}
+
+async function buildApp({ config, logger, database, redis }: Parts): Promise<App> {
+  let closing: Promise<void> | undefined;
+  const isClosing = (): boolean => closing !== undefined;
+
+  const metrics = createMetrics();
+  const registry = createNodeRegistry({ nodeId: newId(), client: redis?.client ?? null, prefix: REDIS_PREFIX, logger });
+  watchPool(metrics, () => database.stats());
+  const limits = createRateLimits({
+    messageLimit: config.messageRateLimit,
+    messageWindowSeconds: config.messageRateWindowSeconds,
+    factor: config.rateLimitFactor,
+    prefix: REDIS_PREFIX,
+    nodeCount: () => registry.nodeCount(),
+    logger,
+    ...(redis && { redis: redis.client }),
+  });
+  const guard = createLimitGuard(limits, metrics);
+
+  const people = await createUsersModule({
+    database,
+    config,
+    limits: guard,
+    cleanName: (name) => sanitizeText(name, config.messageHtml).text,
+    onVisibilityChanged: (userId) => presence.refresh(userId),
+  });
+  const { users } = people;
+  const authenticate = createAuthenticate({
+    verifier: people.verifier,
+    limits: guard,
+    ensureSeen: (actor) => users.ensureSeen(actor),
+  });
+  const readAddress = createAddressReader(config.trustProxy);
+
+  const http = await createHttpServer({ config, logger, metrics, isClosing });
+  const io = createSocketServer({
+    httpServer: http.server,
+    isOriginAllowed: createOriginCheck(config.corsOrigins),
+    config,
+  });
+  const bus = redis ? createRedisBus({ client: redis.client, prefix: REDIS_PREFIX, logger }) : null;
+  const messaging = createMessagingModule({
+    database,
+    io,
+    nodeId: registry.nodeId,
+    bus,
+    users,
+    limits,
+    metrics,
+    logger,
+    config,
+  });
+  const presence = createPresenceModule({
+    database,
+    redis: redis ? { client: redis.client, prefix: REDIS_PREFIX } : null,
+    bus,
+    registry,
+    logger,
+  });
+
+  bindRoutes(http, { ...people.rest, ...messaging.rest }, { authenticate, limits: guard });
+  openSocketDoor({
+    io,
+    handlers: { ...messaging.commands, ...presence.commands },
+    connect: (socket) => {
+      presence.connect(socket);
+      return messaging.connect(socket);
+    },
+    disconnect: (socket) => {
+      messaging.disconnect(socket);
+      presence.disconnect(socket);
+    },
+    authenticate,
+    readAddress,
+    limits: guard,
+    metrics,
+    logger,
+    maxConnectionsPerUser: config.maxConnectionsPerUser,
+    isClosing,
+  });
+  const health = createHealth({
+    version: VERSION,
+    pingDatabase: () => database.ping(),
+    readDatabaseClock: async () => {
+      const [row] = await database.prisma.$queryRaw<{ ms: number }[]>`
+        SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms`;
+      return row!.ms;
+    },
+    pingRedis: redis && (() => redis.ping()),
+    isClosing,
+  });
+  registerSystemRoutes(http, { health, metrics, metricsEnabled: config.metricsEnabled, version: VERSION });
+  await registerPage(http);
+  await http.ready();
+
+  const { sockets } = io.of('/');
+  let stopWatching = (): void => {};
+
+  const shutDown = (): Promise<void> =>
+    runShutdown(
+      [
+        { name: 'stop accepting', run: () => stopAccepting(http) },
+        { name: 'end sessions', run: () => endSessions(io) },
+        { name: 'finish messaging', run: () => messaging.stop() },
+        { name: 'leave the bus', run: () => bus?.close() },
+        { name: 'leave the cluster', run: () => registry.stop() },
+        { name: 'close sockets', run: () => io.close() },
+        { name: 'close http', run: () => http.close() },
+        { name: 'close stores', run: () => closeStores({ database, redis }) },
+        { name: 'stop watching', run: () => stopWatching() },
+      ],
+      logger,
+    );
+
+  return {
+    database,
+    io,
+    http,
+    metrics,
+    listen: async () => {
+      await messaging.start();
+      registry.start();
+      stopWatching = watchSlowClients<ParleySocket>({
+        clients: () => sockets.values(),
+        connectionOf: engineConnection,
+        end: (socket) => endSession(socket, 'too_slow'),
+      });
+      await http.listen({ host: config.host, port: config.port });
+      const { address, port, family } = http.server.address() as AddressInfo;
+      return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    },
+    close: () => {
+      closing ??= shutDown();
+      return closing;
+    },
+  };
+}
+
+function warnAboutIdentity({ identity }: Config, logger: Logger): void {
+  if (identity.mode === 'guest') {
+    logger.warn(
+      'GUEST MODE: anybody who can reach this server can sign in under any name. Set JWT_SECRET or JWT_JWKS_URL.',
+    );
+  }
+  if (identity.mode === 'secret' && Buffer.byteLength(identity.secret) < 32) {
+    logger.warn('JWT_SECRET is shorter than 32 bytes: whoever has one token may be able to guess it.');
+  }
+}
+
+/** New connections are refused from here on; what was begun on those that are open goes on. */
+function stopAccepting({ server }: FastifyInstance): void {
+  if (!server.listening) return;
+  server.close();
+  server.closeIdleConnections();
+}
+
+async function endSessions(io: ParleyServer): Promise<void> {
+  const connections = [...io.of('/').sockets.values()].map((socket) => {
+    const connection = engineConnection(socket);
+    const closed = new Promise<void>((resolve) => connection.once('close', resolve));
+    endSession(socket, 'server_shutdown', 0);
+    return closed;
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FAREWELL_MS);
+  });
+  await Promise.race([Promise.all(connections), patience]);
+  clearTimeout(timer);
+}
+
+async function closeStores({ database, redis }: Pick<Parts, 'database' | 'redis'>): Promise<void> {
+  await redis?.close();
+  await database.close();
+}

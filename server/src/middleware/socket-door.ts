@@ -1,0 +1,371 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import {
+  type Ack,
+  COMMANDS,
+  type Command,
+  type CommandAnswer,
+  type CommandName,
+  SESSION_EXPIRING_MS,
+} from '@parley/protocol';
+import {
+  endSession,
+  engineConnection,
+  type ParleyServer,
+  type ParleySocket,
+  releaseHandshake,
+  type SocketData,
+} from '../infrastructure/socket-server.ts';
+import type { Actor } from '../utils/actor.ts';
+import { AppError } from '../utils/app-error.ts';
+import type { Logger } from '../utils/logger.ts';
+import type { Metrics } from '../utils/metrics.ts';
+import type { Authenticate } from './authenticate.ts';
+import { logFailure, parseInput, toAppError } from './error-handler.ts';
+import type { LimitGuard } from './limit-guard.ts';
+import { type RateLimit, socketCommandsRateLimiter, syncRateLimiter, typingRateLimiter } from './rate-limit.ts';
+import type { AddressReader } from './request-context.ts';
+
+/** One command of a socket, within its limits and parsed. */
+export interface CommandCall<Name extends CommandName> {
+  readonly actor: Actor;
+  readonly socket: ParleySocket;
+  readonly input: Command<Name>;
+  readonly requestId: string;
+  /** Carries `requestId`, `userId`, `socketId` and, where known, `conversationId`. */
+  readonly log: Logger;
+}
+
+/** Handlers by the name of their command. `auth:refresh` is the door's own. */
+export type CommandHandlers = {
+  readonly [Name in Exclude<CommandName, 'auth:refresh'>]?: (call: CommandCall<Name>) => Promise<CommandAnswer<Name>>;
+};
+
+export interface SocketDoorDeps {
+  io: ParleyServer;
+  handlers: CommandHandlers;
+  /** Joins the socket's rooms, then tells it `ready`. */
+  connect(socket: ParleySocket): Promise<void>;
+  /** The socket is gone. Called once for each socket that `connect` was called for. */
+  disconnect(socket: ParleySocket): void;
+  authenticate: Authenticate;
+  readAddress: AddressReader;
+  limits: LimitGuard;
+  metrics: Metrics;
+  logger: Logger;
+  maxConnectionsPerUser: number;
+  /** True from the moment the server goes down: nobody is let in any more. */
+  isClosing(): boolean;
+}
+
+/** Commands of one socket that may wait for those before them. */
+export const MOST_WAITING_COMMANDS = 2_000;
+
+/** Limits that one command has beside that of all commands. */
+const COMMAND_LIMITS: { readonly [Name in CommandName]?: RateLimit } = {
+  sync: syncRateLimiter,
+  'typing:start': typingRateLimiter,
+};
+
+/** Timers of Node cannot wait longer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+type Acknowledge = (ack: Ack<unknown>) => void;
+type AnyHandler = (call: unknown) => Promise<unknown>;
+
+/** Lets sockets in, reads their commands, and ends their sessions with their tokens. */
+export function openSocketDoor(deps: SocketDoorDeps): void {
+  const { io, logger } = deps;
+  const connections = new ConnectionCount(deps.maxConnectionsPerUser);
+
+  io.use((socket, next) => {
+    admit(socket, deps, connections).then(
+      () => next(),
+      (error: unknown) => next(refuseConnection(toAppError(error), logger)),
+    );
+  });
+  io.on('connection', (socket) => {
+    const session = new Session(socket, deps);
+    releaseHandshake(socket);
+    session.start();
+  });
+}
+
+/** How many sockets each person has open here. */
+class ConnectionCount {
+  readonly #most: number;
+  readonly #open = new Map<string, number>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Counts one more; returns how to give it back, which works once. */
+  take(userId: string): () => void {
+    const open = this.#open.get(userId) ?? 0;
+    if (open >= this.#most) throw new AppError('too_many_connections', { retryAfterMs: 10_000 });
+    this.#open.set(userId, open + 1);
+    let taken = true;
+    return () => {
+      if (!taken) return;
+      taken = false;
+      const left = this.#open.get(userId)! - 1;
+      if (left === 0) this.#open.delete(userId);
+      else this.#open.set(userId, left);
+    };
+  }
+}
+
+async function admit(socket: ParleySocket, deps: SocketDoorDeps, connections: ConnectionCount): Promise<void> {
+  if (deps.isClosing()) throw new AppError('unavailable', { retryAfterMs: 1_000 });
+  const { token } = socket.handshake.auth as { token?: unknown };
+  const address = socketAddress(socket, deps);
+  const actor = await deps.authenticate(typeof token === 'string' ? token : undefined, address);
+  // The tolerance is for verifying; a session ends at the very end of its token, so here it would have none.
+  if (actor.expiresAt <= Date.now()) throw new AppError('token_expired');
+  const release = connections.take(actor.id);
+  // One of the two comes, whether or not the socket gets as far as `connection`.
+  socket.once('disconnect', release);
+  engineConnection(socket).once('close', release);
+  socket.data = new SessionData(actor, socket.id, address, deps.logger);
+}
+
+function socketAddress(socket: ParleySocket, { readAddress }: SocketDoorDeps): string {
+  const request = engineConnection(socket).request as IncomingMessage | null;
+  return request ? readAddress(request) : engineConnection(socket).remoteAddress;
+}
+
+/** What Socket.IO sends as `connect_error`: the problem stands in `data`. */
+function refuseConnection(error: AppError, logger: Logger): Error {
+  const requestId = randomUUID();
+  const log = logger.child({ requestId });
+  logFailure(log, error);
+  log.info({ code: error.code }, 'socket refused');
+  return Object.assign(new Error(error.message), { data: error.toProblem(requestId) });
+}
+
+class SessionData implements SocketData {
+  actor: Actor;
+  readonly sessionId: string;
+  readonly address: string;
+  ended: SocketData['ended'] = null;
+  readonly #logger: Logger;
+
+  constructor(actor: Actor, sessionId: string, address: string, logger: Logger) {
+    this.actor = actor;
+    this.sessionId = sessionId;
+    this.address = address;
+    this.#logger = logger;
+  }
+
+  /** Made when asked for: most sockets log two lines in their life. */
+  get log(): Logger {
+    return this.#logger.child({ socketId: this.sessionId, userId: this.actor.id });
+  }
+}
+
+/** One connected socket: its commands in order, and the end of its token. */
+class Session {
+  readonly #socket: ParleySocket;
+  readonly #deps: SocketDoorDeps;
+  /** The last of the mutating commands received so far; null when none waits. */
+  #last: Promise<void> | null = null;
+  #waiting = 0;
+  /** On the monotonic clock, so that a jump of the wall clock ends nobody's session. */
+  #endsAt = 0;
+  #toldExpiring = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(socket: ParleySocket, deps: SocketDoorDeps) {
+    this.#socket = socket;
+    this.#deps = deps;
+  }
+
+  start(): void {
+    const { disconnect, metrics } = this.#deps;
+    const socket = this.#socket;
+    metrics.sockets.inc();
+    socket.data.log.info({ transport: engineConnection(socket).transport.name }, 'socket connected');
+
+    socket.once('disconnect', (reason) => {
+      clearTimeout(this.#timer);
+      metrics.sockets.dec();
+      const { ended, log } = socket.data;
+      if (ended) metrics.socketsEnded.inc({ code: ended });
+      log.info({ reason, ...(ended && { ended }) }, 'socket disconnected');
+      try {
+        disconnect(socket);
+      } catch (error) {
+        log.error({ err: error }, 'disconnect handler failed');
+      }
+    });
+
+    // Every packet comes through here, whatever its name, and goes no further: `next` is never called. A listener for
+    // each event would let unknown names fall silent, and throws on bad packets would end the process.
+    socket.use((packet: unknown[]) => this.#receive(packet));
+
+    this.#watchExpiry();
+    void this.#join();
+  }
+
+  async #join(): Promise<void> {
+    const socket = this.#socket;
+    try {
+      await this.#deps.connect(socket);
+    } catch (error) {
+      // Without its rooms it would miss what it is connected for: the client comes back, here or elsewhere.
+      logFailure(socket.data.log, toAppError(error));
+      endSession(socket, 'server_shutdown', 1_000);
+    }
+  }
+
+  #receive(packet: unknown[]): void {
+    const { data } = this.#socket;
+    if (data.ended) return;
+    const [name, ...args] = packet;
+    const last = args.at(-1);
+    const acknowledge = typeof last === 'function' ? this.#guardAck(last as Acknowledge) : ignoreAck;
+    if (acknowledge !== ignoreAck) args.pop();
+
+    if (!isCommand(name)) {
+      this.#refuse('unknown', invalidCommand('There is no such command.'), acknowledge);
+    } else if (COMMANDS[name].mutating) {
+      this.#enqueue(name, args, acknowledge);
+    } else {
+      void this.#carryOut(name, args, acknowledge);
+    }
+  }
+
+  /** Commands that change something take effect in the order in which they came (DLV-1): each waits for the one before. */
+  #enqueue(name: CommandName, args: unknown[], acknowledge: Acknowledge): void {
+    if (this.#waiting >= MOST_WAITING_COMMANDS) {
+      this.#refuse(name, new AppError('rate_limited', { retryAfterMs: 1_000 }), acknowledge);
+      return;
+    }
+    const { commandQueueDepth } = this.#deps.metrics;
+    this.#waiting++;
+    commandQueueDepth.inc();
+    const carryOut = (): Promise<void> => this.#carryOut(name, args, acknowledge);
+    const done = (this.#last ? this.#last.then(carryOut) : carryOut()).then(() => {
+      this.#waiting--;
+      commandQueueDepth.dec();
+      if (this.#last === done) this.#last = null;
+    });
+    this.#last = done;
+  }
+
+  /** Never rejects. */
+  async #carryOut(name: CommandName, args: unknown[], acknowledge: Acknowledge): Promise<void> {
+    const requestId = randomUUID();
+    try {
+      const data = await this.#answer(name, args, requestId);
+      acknowledge({ ok: true, data });
+      this.#deps.metrics.commands.inc({ command: name, result: 'ok' });
+    } catch (thrown) {
+      let error = toAppError(thrown);
+      try {
+        error = await this.#deps.limits.refusal(error, this.#socket.data.actor.id);
+      } catch (failure) {
+        error = toAppError(failure);
+      }
+      this.#refuse(name, error, acknowledge, requestId);
+    }
+  }
+
+  async #answer(name: CommandName, args: unknown[], requestId: string): Promise<unknown> {
+    const socket = this.#socket;
+    const { limits, handlers } = this.#deps;
+    // Asked again when its turn comes: it may have waited while the session ended.
+    this.#mustBeOpen();
+    await limits.take(socketCommandsRateLimiter, socket.data.actor.id);
+    const own = COMMAND_LIMITS[name];
+    if (own) await limits.take(own, socket.data.actor.id);
+
+    if (args.length !== 1) throw invalidCommand('A command takes one object.');
+    const input = parseInput(COMMANDS[name].input, args[0]);
+    if (name === 'auth:refresh') return this.#refresh(input as Command<'auth:refresh'>);
+
+    const handler = handlers[name] as AnyHandler | undefined;
+    if (!handler) throw invalidCommand('There is no such command.');
+    const { conversationId } = input as { conversationId?: string };
+    return handler({
+      actor: socket.data.actor,
+      socket,
+      input,
+      requestId,
+      get log() {
+        return socket.data.log.child({ requestId, ...(conversationId !== undefined && { conversationId }) });
+      },
+    });
+  }
+
+  #mustBeOpen(): void {
+    const { ended } = this.#socket.data;
+    if (ended === 'session_revoked') throw new AppError('session_revoked');
+    if (ended === 'token_expired' || performance.now() >= this.#endsAt) throw new AppError('token_expired');
+  }
+
+  #refuse(name: string, error: AppError, acknowledge: Acknowledge, requestId: string = randomUUID()): void {
+    const log = this.#socket.data.log.child({ requestId, command: name });
+    logFailure(log, error);
+    log.info({ code: error.code }, 'command refused');
+    this.#deps.metrics.commands.inc({ command: name, result: error.code });
+    acknowledge({ ok: false, error: error.toProblem(requestId) });
+  }
+
+  #guardAck(acknowledge: Acknowledge): Acknowledge {
+    return (ack) => {
+      try {
+        acknowledge(ack);
+      } catch (error) {
+        // An answer that cannot be written must not end the process; the client asks again by the same key.
+        this.#socket.data.log.error({ err: error }, 'acknowledgement failed');
+      }
+    };
+  }
+
+  /** Carries on with a new token of the same person. Refused, the session goes on with the one it has (ACC-4). */
+  async #refresh({ token }: Command<'auth:refresh'>): Promise<CommandAnswer<'auth:refresh'>> {
+    const { data } = this.#socket;
+    const actor = await this.#deps.authenticate(token, data.address);
+    if (actor.id !== data.actor.id) throw new AppError('forbidden');
+    if (actor.expiresAt <= Date.now()) throw new AppError('token_expired');
+    this.#mustBeOpen();
+    data.actor = actor;
+    this.#toldExpiring = false;
+    this.#watchExpiry();
+    return { expiresAt: new Date(actor.expiresAt).toISOString() };
+  }
+
+  #watchExpiry(): void {
+    this.#endsAt = performance.now() + this.#socket.data.actor.expiresAt - Date.now();
+    this.#lookAtClock();
+  }
+
+  #lookAtClock(): void {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    const left = this.#endsAt - performance.now();
+    if (left <= 0) {
+      endSession(socket, 'token_expired');
+      return;
+    }
+    const untilTold = left - SESSION_EXPIRING_MS;
+    if (untilTold <= 0 && !this.#toldExpiring) {
+      this.#toldExpiring = true;
+      socket.emit('session:expiring', { at: new Date(socket.data.actor.expiresAt).toISOString() });
+    }
+    const wait = this.#toldExpiring ? left : untilTold;
+    this.#timer = setTimeout(() => this.#lookAtClock(), Math.min(Math.ceil(wait), LONGEST_TIMER_MS));
+  }
+}
+
+function ignoreAck(): void {}
+
+function isCommand(name: unknown): name is CommandName {
+  return typeof name === 'string' && Object.hasOwn(COMMANDS, name);
+}
+
+function invalidCommand(detail: string): AppError {
+  return new AppError('invalid_request', { detail });
+}

@@ -1,0 +1,13 @@
+import type { PrismaClient } from '../../../prisma/generated/client.ts';
+import { AuditRepository } from './audit.repository.ts';
+import { AuditService } from './audit.service.ts';
+
+export { verifyAuditCommand } from './audit.commands.ts';
+export { type AuditRecord, appendToChain } from './audit.repository.ts';
+export { AuditService } from './audit.service.ts';
+export type { ChainHead } from './audit-chain.ts';
+
+/** The audit module: reading and checking the trail. */
+export function createAuditModule({ prisma }: { prisma: PrismaClient }) {
+  return { service: new AuditService(new AuditRepository(prisma)) };
+}

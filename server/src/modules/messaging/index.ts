@@ -1,0 +1,163 @@
+import type { Config } from '../../config.ts';
+import type { Database } from '../../infrastructure/database.ts';
+import type { Bus } from '../../infrastructure/redis-bus.ts';
+import type { ParleyServer, ParleySocket } from '../../infrastructure/socket-server.ts';
+import type { RateLimits } from '../../middleware/rate-limit.ts';
+import type { RouteHandlers } from '../../middleware/rest-door.ts';
+import type { CommandHandlers } from '../../middleware/socket-door.ts';
+import type { Logger } from '../../utils/logger.ts';
+import type { Metrics } from '../../utils/metrics.ts';
+import { createAuditModule } from '../audit/index.ts';
+import type { UsersService } from '../users/index.ts';
+import { createLogReader } from './log-reader.ts';
+import type { Publisher } from './messaging.events.ts';
+import { presentParticipant } from './messaging.presenter.ts';
+import { preloadSanitizer } from './messaging.sanitizer.ts';
+import { ChangesRepository } from './repositories/changes.repository.ts';
+import { ConversationLog } from './repositories/conversation-log.ts';
+import { ConversationsRepository } from './repositories/conversations.repository.ts';
+import { MessageLog } from './repositories/message-log.ts';
+import { MessagesRepository } from './repositories/messages.repository.ts';
+import { ParticipantsRepository } from './repositories/participants.repository.ts';
+import { ReceiptsRepository } from './repositories/receipts.repository.ts';
+import { messagingRoutes } from './routes/rest/messaging.routes.ts';
+import { messagingCommands } from './routes/socket/messaging.socket.ts';
+import { Committer } from './services/committer.ts';
+import { ConversationAccess } from './services/conversation-access.ts';
+import { ConversationsService } from './services/conversations.service.ts';
+import { MembershipService } from './services/membership.service.ts';
+import { MessagingService, type People } from './services/messaging.service.ts';
+import { NodeLink } from './services/node-link.ts';
+import { RealtimeMessagingService } from './services/realtime-messaging.service.ts';
+import { ReceiptsService } from './services/receipts.service.ts';
+import { SyncService } from './services/sync.service.ts';
+import { Tailer } from './services/tailer.ts';
+import { TypingService } from './services/typing.service.ts';
+
+export { sanitizeText } from './messaging.sanitizer.ts';
+
+export interface MessagingModuleDeps {
+  readonly database: Pick<Database, 'prisma'>;
+  readonly io: ParleyServer;
+  /** Names this process among the nodes; another one with every start. */
+  readonly nodeId: string;
+  /** To the other nodes; null where this is the only one. */
+  readonly bus: Bus | null;
+  readonly users: UsersService;
+  readonly limits: RateLimits;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly config: Pick<Config, 'messageHtml' | 'messageMaxLength'>;
+}
+
+/** What the rest of the server sees of messaging. */
+export interface MessagingModule {
+  readonly rest: RouteHandlers;
+  readonly commands: CommandHandlers;
+  /** Joins a connection's rooms, then tells it `ready`. */
+  connect(socket: ParleySocket): Promise<void>;
+  disconnect(socket: ParleySocket): void;
+  start(): Promise<void>;
+  /** Waits for the sends under way, then ends whatever runs by itself. */
+  stop(): Promise<void>;
+}
+
+/** Builds the module by hand: repositories, services, the feed, and the two doors. */
+export function createMessagingModule(deps: MessagingModuleDeps): MessagingModule {
+  const { io, nodeId, users, limits, metrics, logger } = deps;
+  const { prisma } = deps.database;
+  const text = { html: deps.config.messageHtml, maxLength: deps.config.messageMaxLength };
+
+  const changes = new ChangesRepository(prisma);
+  const conversationsRepository = new ConversationsRepository(prisma);
+  const participants = new ParticipantsRepository(prisma);
+  const messages = new MessagesRepository(prisma);
+  const conversationLog = new ConversationLog({ prisma, nodeId });
+  const messageLog = new MessageLog({
+    prisma,
+    nodeId,
+    onBatch: (size, seconds) => {
+      metrics.batchSize.observe(size);
+      metrics.commitSeconds.observe(seconds);
+    },
+    onDepth: (depth) => metrics.sendQueueDepth.set(depth),
+  });
+
+  const link = deps.bus ? new NodeLink({ bus: deps.bus, nodeId, logger }) : null;
+  // The feed reads the log through services, and services tell the feed: the knot is tied by this one object.
+  const publisher: Publisher = {
+    announce: (facts) => feed.announce(facts),
+    signal: (signal) => feed.signal(signal),
+    suspect: (conversationIds) => feed.suspect(conversationIds),
+  };
+  const access = new ConversationAccess({ conversations: conversationsRepository, log: conversationLog });
+  const committer = new Committer({ log: conversationLog, publisher });
+  const conversations = new ConversationsService({
+    access,
+    conversations: conversationsRepository,
+    participants,
+    messages,
+    committer,
+    publisher,
+    directory: users,
+    text,
+    nodeId,
+  });
+  const membership = new MembershipService({ access, participants, committer, directory: users });
+  const receipts = new ReceiptsService({ receipts: new ReceiptsRepository(prisma), access, publisher });
+  const sync = new SyncService({ changes, access, directory: users });
+  const messaging = new MessagingService({
+    access,
+    log: messageLog,
+    messages,
+    committer,
+    publisher,
+    people: createPeople(users),
+    limits,
+    text,
+    onSent: () => metrics.messagesSent.inc(),
+  });
+  const feed = new RealtimeMessagingService({
+    io,
+    reader: createLogReader({ changes, conversations, sync }),
+    link,
+    logger,
+    metrics: {
+      onRepair: () => metrics.feedRepairs.inc(),
+      onDelivered: (seconds) => metrics.deliverySeconds.observe(seconds),
+    },
+  });
+  link?.connect(feed);
+  const tailer = new Tailer({ reader: changes, feed, logger });
+  const typing = new TypingService({ feed, access });
+  const { service: audit } = createAuditModule({ prisma });
+
+  return {
+    rest: messagingRoutes({ messaging, conversations, membership, receipts, sync, audit }),
+    commands: messagingCommands({ messaging, conversations, membership, receipts, sync, typing }),
+    connect: (socket) => feed.connect(socket),
+    disconnect: (socket) => feed.disconnect(socket),
+    start: async () => {
+      // Before anybody is let in: else the first message with markup would hold up everybody while a DOM is loaded.
+      if (deps.config.messageHtml === 'strip') preloadSanitizer();
+      await tailer.start();
+    },
+    stop: async () => {
+      await messageLog.drain();
+      await tailer.stop();
+      feed.stop();
+    },
+  };
+}
+
+function createPeople(users: UsersService): People {
+  return {
+    findParticipants: async (rows) => {
+      const people = await users.findMany(rows.map(({ userId }) => userId));
+      return rows.map((row) => {
+        const joinedAt = new Date(row.joinedAt).toISOString();
+        return presentParticipant({ ...row, joinedAt, leftAt: null }, people.get(row.userId));
+      });
+    },
+  };
+}

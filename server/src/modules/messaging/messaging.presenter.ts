@@ -1,0 +1,118 @@
+import {
+  CAPS,
+  type Membership,
+  type Message,
+  type Participant,
+  type ReplyPreview,
+  type SharedConversation,
+  type User,
+} from '@parley/protocol';
+import type { ConversationRow, MembershipCounts, MessageRow, ParticipantRow, ReplyRow } from './repositories/rows.ts';
+
+/** ISO 8601 in UTC with milliseconds, from any form of time that a query answers with. */
+export function presentTime(time: string): string;
+export function presentTime(time: string | null): string | null;
+export function presentTime(time: string | null): string | null {
+  return time === null ? null : new Date(time).toISOString();
+}
+
+/** A message in wire shape. A deleted one has nothing left but its place (DEL-1). */
+export function presentMessage(row: MessageRow): Message {
+  const deleted = row.deletedAt !== null;
+  return {
+    id: row.id,
+    conversationId: row.conversationId,
+    seq: row.seq,
+    rev: row.rev,
+    senderId: row.senderId,
+    content: deleted ? null : row.content,
+    attachments: [],
+    replyTo: deleted || !row.replyTo ? null : presentReply(row.replyTo),
+    mentions: deleted ? [] : (row.mentions ?? []),
+    metadata: deleted ? null : row.metadata,
+    reactions: deleted
+      ? []
+      : (row.reactions ?? []).map(({ emoji, userIds }) => ({ emoji, count: userIds.length, userIds })),
+    clientMessageId: row.clientMessageId,
+    sanitized: row.sanitized,
+    createdAt: presentTime(row.createdAt),
+    editedAt: presentTime(row.editedAt),
+    deletedAt: presentTime(row.deletedAt),
+    deletedBy: row.deletedBy,
+  };
+}
+
+/** The message that another one answers, cut to a preview by code points. */
+export function presentReply(row: ReplyRow): ReplyPreview {
+  return {
+    id: row.id,
+    seq: row.seq,
+    senderId: row.senderId,
+    content: row.deletedAt || row.content === null ? null : preview(row.content),
+    deletedAt: presentTime(row.deletedAt),
+  };
+}
+
+function preview(content: string): string {
+  if (content.length <= CAPS.replyPreview) return content;
+  return Array.from(content.slice(0, CAPS.replyPreview * 2))
+    .slice(0, CAPS.replyPreview)
+    .join('');
+}
+
+/** What of a membership everybody in the conversation sees. */
+type SharedParticipantRow = Pick<
+  ParticipantRow,
+  'userId' | 'role' | 'joinedAt' | 'leftAt' | 'lastReadSeq' | 'lastDeliveredSeq' | 'rev'
+>;
+
+export function presentParticipant(row: SharedParticipantRow, user: User | undefined): Participant {
+  return {
+    user: user ?? { id: row.userId, name: row.userId, avatarUrl: null },
+    role: row.role,
+    joinedAt: presentTime(row.joinedAt),
+    leftAt: presentTime(row.leftAt),
+    lastReadSeq: row.lastReadSeq,
+    lastDeliveredSeq: row.lastDeliveredSeq,
+    rev: row.rev,
+  };
+}
+
+/** A conversation as everybody in it sees it. */
+export function presentConversation(
+  row: ConversationRow,
+  lastMessage: MessageRow | null,
+  participants?: Participant[],
+): SharedConversation {
+  return {
+    id: row.id,
+    type: row.type,
+    title: row.title,
+    avatarUrl: row.avatarUrl,
+    metadata: row.metadata,
+    confidential: row.confidential,
+    createdBy: row.createdBy,
+    createdAt: presentTime(row.createdAt),
+    updatedAt: presentTime(row.updatedAt),
+    lastSeq: row.lastSeq,
+    rev: row.rev,
+    lastMessage: lastMessage && presentMessage(lastMessage),
+    participantCount: row.participantCount,
+    ...(participants && { participants }),
+  };
+}
+
+export function presentMembership(row: ParticipantRow, counts: MembershipCounts): Membership {
+  return {
+    role: row.role,
+    joinedAt: presentTime(row.joinedAt),
+    lastReadSeq: row.lastReadSeq,
+    lastDeliveredSeq: row.lastDeliveredSeq,
+    unreadCount: counts.unreadCount,
+    mentionCount: counts.mentionCount,
+    mutedUntil: presentTime(row.mutedUntil),
+    pinnedAt: presentTime(row.pinnedAt),
+    archivedAt: presentTime(row.archivedAt),
+    notify: row.notify,
+  };
+}

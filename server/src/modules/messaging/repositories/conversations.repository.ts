@@ -1,0 +1,178 @@
+import type { ConversationsQuery, ConversationType, Metadata } from '@parley/protocol';
+import { CAPS } from '@parley/protocol';
+import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
+import { withRetries } from '../../../infrastructure/database-errors.ts';
+import type { ConversationRow, MembershipCounts, MessageRow, ParticipantRow } from './rows.ts';
+import { lastMessageJson, mentionCount, unreadCount } from './sql.ts';
+
+/** A conversation with what the asking person sees beside it. `mine` is null for somebody who is not in it. */
+export interface ConversationView {
+  conversation: ConversationRow;
+  lastMessage: MessageRow | null;
+  /** The first present participants. */
+  participants: ParticipantRow[];
+  mine: (ParticipantRow & MembershipCounts) | null;
+}
+
+export interface NewConversation {
+  readonly id: string;
+  readonly type: ConversationType;
+  readonly title: string | null;
+  readonly metadata: Metadata;
+  readonly directKey: string | null;
+  readonly createdBy: string;
+  readonly participants: readonly { readonly userId: string; readonly role: 'owner' | 'member' }[];
+}
+
+/** A place in a list of conversations: latest activity first, then by id. */
+export interface ActivityPlace {
+  readonly at: string;
+  readonly id: string;
+}
+
+const activity = Prisma.sql`coalesce(c."lastMessageAt", c."createdAt")`;
+
+/** The people shown with a conversation: in order of joining, so that the list stays the same between reads. */
+const firstParticipants = Prisma.sql`
+  (SELECT jsonb_agg(to_jsonb(f) ORDER BY f."joinedAt", f."userId") FROM (
+    SELECT * FROM "ConversationParticipant" f
+    WHERE f."conversationId" = c.id AND f."leftAt" IS NULL
+    ORDER BY f."joinedAt", f."userId" LIMIT ${CAPS.participantsInConversation}) f)`;
+
+const viewJson = Prisma.sql`
+  jsonb_build_object(
+    'conversation', to_jsonb(c),
+    'lastMessage', ${lastMessageJson},
+    'participants', coalesce(${firstParticipants}, '[]'),
+    'mine', CASE WHEN p."userId" IS NOT NULL AND p."leftAt" IS NULL THEN
+      to_jsonb(p) || jsonb_build_object('unreadCount', ${unreadCount}, 'mentionCount', ${mentionCount}) END)`;
+
+export class ConversationsRepository {
+  readonly #prisma: PrismaClient;
+
+  constructor(prisma: PrismaClient) {
+    this.#prisma = prisma;
+  }
+
+  /** The conversation and what the person is in it; `participant` may be one who left. Null: no such conversation. */
+  async findAccess(
+    conversationId: string,
+    userId: string,
+  ): Promise<{ conversation: ConversationRow; participant: ParticipantRow | null } | null> {
+    const [row] = await this.#prisma.$queryRaw<{ conversation: ConversationRow; participant: ParticipantRow | null }[]>`
+      SELECT to_jsonb(c) AS conversation, CASE WHEN p."userId" IS NOT NULL THEN to_jsonb(p) END AS participant
+      FROM "Conversation" c
+      LEFT JOIN "ConversationParticipant" p ON p."conversationId" = c.id AND p."userId" = ${userId}
+      WHERE c.id = ${conversationId}::uuid AND c."deletedAt" IS NULL`;
+    return row ?? null;
+  }
+
+  /** The conversation as several people see it, by person; in one query. */
+  async findViews(conversationId: string, userIds: readonly string[]): Promise<Map<string, ConversationView>> {
+    const rows = await this.#prisma.$queryRaw<{ reader: string; view: ConversationView }[]>`
+      SELECT reader, ${viewJson} AS view
+      FROM "Conversation" c
+      CROSS JOIN jsonb_array_elements_text(${JSON.stringify(userIds)}::jsonb) AS reader
+      LEFT JOIN "ConversationParticipant" p ON p."conversationId" = c.id AND p."userId" = reader
+      WHERE c.id = ${conversationId}::uuid AND c."deletedAt" IS NULL`;
+    return new Map(rows.map(({ reader, view }) => [reader, view]));
+  }
+
+  async findView(conversationId: string, userId: string): Promise<ConversationView | null> {
+    return (await this.findViews(conversationId, [userId])).get(userId) ?? null;
+  }
+
+  async findDirect(directKey: string): Promise<string | null> {
+    const [row] = await this.#prisma.$queryRaw<{ id: string }[]>`
+      SELECT id::text AS id FROM "Conversation" WHERE "directKey" = ${directKey} AND "deletedAt" IS NULL`;
+    return row?.id ?? null;
+  }
+
+  /** Latest activity first, with unread counts, in one query whatever the length. */
+  async findPage(
+    userId: string,
+    filter: ConversationsQuery['filter'],
+    place: ActivityPlace | undefined,
+    limit: number,
+  ): Promise<ConversationView[]> {
+    const conditions = {
+      all: Prisma.sql`p."archivedAt" IS NULL`,
+      archived: Prisma.sql`p."archivedAt" IS NOT NULL`,
+      pinned: Prisma.sql`p."pinnedAt" IS NOT NULL`,
+      unread: Prisma.sql`${unreadCount} > 0`,
+    };
+    const beyond = place
+      ? Prisma.sql`AND (${activity}, c.id) < (${place.at}::timestamptz, ${place.id}::uuid)`
+      : Prisma.empty;
+    // The page is found first, from the rows alone; what is shown beside it is read for the page only.
+    const rows = await this.#prisma.$queryRaw<{ view: ConversationView }[]>`
+      SELECT ${viewJson} AS view
+      FROM (
+        SELECT p."conversationId" AS id, ${activity} AS at
+        FROM "ConversationParticipant" p JOIN "Conversation" c ON c.id = p."conversationId"
+        WHERE p."userId" = ${userId} AND p."leftAt" IS NULL AND c."deletedAt" IS NULL
+          AND ${conditions[filter]} ${beyond}
+        ORDER BY at DESC, c.id DESC LIMIT ${limit}
+      ) page
+      JOIN "Conversation" c ON c.id = page.id
+      JOIN "ConversationParticipant" p ON p."conversationId" = page.id AND p."userId" = ${userId}
+      ORDER BY page.at DESC, page.id DESC`;
+    return rows.map(({ view }) => view);
+  }
+
+  /** Channels by title, whether or not the person is in them. */
+  async findChannels(
+    userId: string,
+    query: string | undefined,
+    place: { title: string; id: string } | undefined,
+    limit: number,
+  ): Promise<ConversationView[]> {
+    const matching = query ? Prisma.sql`AND c.title ILIKE ${`%${escapeLike(query)}%`}` : Prisma.empty;
+    const beyond = place
+      ? Prisma.sql`AND (coalesce(c.title, ''), c.id) > (${place.title}, ${place.id}::uuid)`
+      : Prisma.empty;
+    const rows = await this.#prisma.$queryRaw<{ view: ConversationView }[]>`
+      SELECT ${viewJson} AS view
+      FROM (
+        SELECT * FROM "Conversation" c
+        WHERE c.type = 'channel' AND c."deletedAt" IS NULL ${matching} ${beyond}
+        ORDER BY coalesce(c.title, ''), c.id LIMIT ${limit}
+      ) c
+      LEFT JOIN "ConversationParticipant" p ON p."conversationId" = c.id AND p."userId" = ${userId}
+      ORDER BY coalesce(c.title, ''), c.id`;
+    return rows.map(({ view }) => view);
+  }
+
+  /**
+   * Stores a conversation with its first participants, `rev` 1 for all of it. Answers false where the pair of a
+   * `direct` one has a conversation already, also when both come at the same moment.
+   */
+  async create(created: NewConversation, nodeId: string): Promise<boolean> {
+    return withRetries(() =>
+      this.#prisma.$transaction(async (tx) => {
+        const stored = await tx.$executeRaw`
+          INSERT INTO "Conversation" (id, type, title, metadata, "directKey", "createdBy", "participantCount")
+          VALUES (${created.id}::uuid, ${created.type}::"ConversationType", ${created.title},
+            ${JSON.stringify(created.metadata)}::jsonb, ${created.directKey}, ${created.createdBy},
+            ${created.participants.length})
+          ON CONFLICT ("directKey") DO NOTHING`;
+        if (stored === 0) return false;
+        await tx.$executeRaw`
+          INSERT INTO "ConversationParticipant" ("conversationId", "userId", role)
+          SELECT ${created.id}::uuid, x."userId", x.role
+          FROM jsonb_to_recordset(${JSON.stringify(created.participants)}::jsonb)
+            AS x("userId" text, role "ParticipantRole")`;
+        await tx.$executeRaw`
+          INSERT INTO "ChangeNotice" (xid, "nodeId", "conversationIds", revs, "userIds")
+          SELECT pg_current_xact_id()::text::bigint, ${nodeId}, ARRAY[${created.id}::uuid], ARRAY[1::bigint],
+            ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(created.participants.map((p) => p.userId))}::jsonb))`;
+        return true;
+      }),
+    );
+  }
+}
+
+/** Text as a literal part of a LIKE pattern. */
+export function escapeLike(text: string): string {
+  return text.replace(/[\\%_]/g, '\\$&');
+}

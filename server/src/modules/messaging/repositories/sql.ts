@@ -1,0 +1,51 @@
+import { Prisma } from '../../../../prisma/generated/client.ts';
+
+/*
+ * Pieces of SQL that several queries share. `c`, `p` and `m` are a conversation, a participant and a message of the
+ * query around them.
+ */
+
+/** A message with what is shown beside it, as one JSON value in the shape of `MessageRow`. */
+export const messageJson = Prisma.sql`
+  to_jsonb(m) || jsonb_build_object(
+    'replyTo', (
+      SELECT jsonb_build_object('id', q.id, 'seq', q.seq, 'senderId', q."senderId",
+        'content', q.content, 'deletedAt', q."deletedAt")
+      FROM "Message" q WHERE q.id = m."replyToId"),
+    'mentions', (
+      SELECT jsonb_agg(n."userId" ORDER BY n."userId") FROM "Mention" n WHERE n."messageId" = m.id),
+    'reactions', (
+      SELECT jsonb_agg(jsonb_build_object('emoji', r.emoji, 'userIds', r.people) ORDER BY r.first, r.emoji)
+      FROM (
+        SELECT emoji, min("createdAt") AS first, jsonb_agg("userId" ORDER BY "createdAt", "userId") AS people
+        FROM "Reaction" WHERE "messageId" = m.id GROUP BY emoji
+      ) r))`;
+
+/**
+ * READ-2 without counting: positions have no gaps and one's own sends move one's pointer, so unread is what lies
+ * between pointer and end, less what was deleted there (a partial index has just those). Only after a mark as unread
+ * can one's own messages lie above the pointer; then, and only then, rows are counted.
+ */
+export const unreadCount = Prisma.sql`
+  (CASE WHEN p."lastOwnSeq" > p."lastReadSeq" THEN (
+      SELECT count(*) FROM "Message" u
+      WHERE u."conversationId" = p."conversationId" AND u.seq > p."lastReadSeq"
+        AND u."senderId" <> p."userId" AND u."deletedAt" IS NULL)
+    ELSE c."lastSeq" - p."lastReadSeq" - (
+      SELECT count(*) FROM "Message" u
+      WHERE u."conversationId" = p."conversationId" AND u.seq > p."lastReadSeq" AND u."deletedAt" IS NOT NULL)
+  END)::int`;
+
+/**
+ * Unread messages of others that mention the person. Deleting a message deletes its mentions; who wrote it is asked
+ * only where one's own messages can lie above the pointer, as with `unreadCount`.
+ */
+export const mentionCount = Prisma.sql`
+  (SELECT count(*) FROM "Mention" n
+   WHERE n."userId" = p."userId" AND n."conversationId" = p."conversationId" AND n.seq > p."lastReadSeq"
+     AND (p."lastOwnSeq" <= p."lastReadSeq" OR EXISTS (
+       SELECT FROM "Message" u WHERE u.id = n."messageId" AND u."senderId" <> p."userId")))::int`;
+
+/** The newest message of a conversation, or null. */
+export const lastMessageJson = Prisma.sql`
+  (SELECT ${messageJson} FROM "Message" m WHERE m."conversationId" = c.id AND m.seq = c."lastSeq")`;

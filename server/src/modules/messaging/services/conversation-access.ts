@@ -1,0 +1,56 @@
+import type { Actor } from '../../../utils/actor.ts';
+import { AppError } from '../../../utils/app-error.ts';
+import { isUuid } from '../../../utils/ids.ts';
+import { type Action, isOversight, judge, type Standing, standingOf } from '../messaging.policy.ts';
+import type { ConversationLog } from '../repositories/conversation-log.ts';
+import type { ConversationsRepository } from '../repositories/conversations.repository.ts';
+import type { ConversationRow, ParticipantRow } from '../repositories/rows.ts';
+
+/** A conversation as an actor reached it. `participant` is the actor's own row if present. */
+export interface Access {
+  readonly conversation: ConversationRow;
+  readonly participant: ParticipantRow | null;
+  readonly standing: Standing;
+}
+
+/** The standing of the actor by a conversation and the actor's own row, which may be that of somebody who left. */
+export function accessOf(actor: Actor, conversation: ConversationRow, row: ParticipantRow | null): Access {
+  const participant = row && row.leftAt === null ? row : null;
+  return { conversation, participant, standing: standingOf(actor, conversation.type, participant?.role ?? null) };
+}
+
+/** Throws the refusal of ACC-2 unless the standing allows the action. */
+export function requireAllowed(actor: Actor, standing: Standing, action: Action): void {
+  const verdict = judge(actor, standing, action);
+  if (verdict !== 'allowed') throw new AppError(verdict);
+}
+
+/** Gets conversations through what the actor is to them: nobody reaches one in any other way. */
+export class ConversationAccess {
+  readonly #conversations: ConversationsRepository;
+  readonly #log: ConversationLog;
+
+  constructor({ conversations, log }: { conversations: ConversationsRepository; log: ConversationLog }) {
+    this.#conversations = conversations;
+    this.#log = log;
+  }
+
+  /**
+   * The conversation, for an action that its standing allows. 404 where there is none, 403 where it is not the actor's
+   * (ACC-2). What an administrator reads of other people's conversations is audited.
+   */
+  async require(actor: Actor, conversationId: string, action: Action): Promise<Access> {
+    const found = isUuid(conversationId) ? await this.#conversations.findAccess(conversationId, actor.id) : null;
+    if (!found) throw new AppError('not_found');
+    const access = accessOf(actor, found.conversation, found.participant);
+    requireAllowed(actor, access.standing, action);
+    if (isOversight(access.standing, action)) await this.#recordOversight(actor, conversationId, action);
+    return access;
+  }
+
+  async #recordOversight(actor: Actor, conversationId: string, action: Action): Promise<void> {
+    await this.#log.change(conversationId, (change) =>
+      change.audit({ actorId: actor.id, action: `conversation.${action}`, targetId: conversationId }),
+    );
+  }
+}

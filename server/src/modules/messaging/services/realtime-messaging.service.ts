@@ -1,0 +1,574 @@
+import type { Conversation, Role } from '@parley/protocol';
+import { TYPING_EXPIRES_MS } from '@parley/protocol';
+import type { ParleyServer, ParleySocket } from '../../../infrastructure/socket-server.ts';
+import type { Logger } from '../../../utils/logger.ts';
+import type { ConversationClosed, ConversationOpened, Fact, Member, Publisher, Signal } from '../messaging.events.ts';
+import { Follower } from './follower.ts';
+import type { HintReceiver, NodeLink, TypingSignal } from './node-link.ts';
+
+/** A conversation somebody is in, as of `rev`. */
+export interface FollowedMembership {
+  readonly conversationId: string;
+  readonly role: Role;
+  readonly rev: number;
+}
+
+/** Where a conversation is. */
+export interface Head {
+  readonly rev: number;
+  readonly lastSeq: number;
+}
+
+/** The log as the feed reads it. */
+export interface LogReader {
+  findMemberships(userId: string): Promise<readonly FollowedMembership[]>;
+  /**
+   * What came after a `rev`, in order, and where the conversation is then. `facts` is null where they are too many to
+   * be told one by one; the answer is null where the conversation is gone.
+   */
+  findMissed(conversationId: string, after: number): Promise<(Head & { facts: readonly Fact[] | null }) | null>;
+  /** Who of these people is in it, as of the head; null where it is gone. */
+  findPresent(
+    conversationId: string,
+    userIds: readonly string[],
+  ): Promise<(Head & { members: readonly Member[] }) | null>;
+  /** The conversation as these people see it, for those of them who are in it. */
+  findViews(conversationId: string, userIds: readonly string[]): Promise<Map<string, Conversation>>;
+}
+
+export interface RealtimeMetrics {
+  readonly onRepair: () => void;
+  /** Seconds from the database's time of a message to its emission here. */
+  readonly onDelivered: (seconds: number) => void;
+}
+
+/** A list of facts that grows at its end and is held from wherever somebody began to listen. */
+interface HeardFact {
+  readonly fact: Fact | null;
+  next: HeardFact | null;
+}
+
+interface LocalPerson {
+  readonly sockets: Set<ParleySocket>;
+  readonly conversations: Set<string>;
+}
+
+/** A later fact waits this long for the ones before it; they are usually on their way in this very process. */
+const GAP_PATIENCE_MS = 25;
+/** After a failed look into the log, until the next. */
+const REPAIR_RETRY_MS = 1_000;
+
+const conversationRoom = (conversationId: string) => `c:${conversationId}`;
+const personRoom = (userId: string) => `u:${userId}`;
+
+/**
+ * The feed of this node: it follows the log as a client does, and is the only one that emits.
+ *
+ * For each conversation with somebody connected here it keeps the last `rev` it told and who of those people belongs.
+ * A fact with the next `rev` is applied, membership before emission, and told; an earlier one is known; a later one
+ * waits until those before it came, or were read from the log. So order holds, and nothing above the `rev` of a removal
+ * reaches the person removed. Facts and signals are only hints that something happened: whoever misses one is brought
+ * forward by `noteHead`, with which the tailer compares the log.
+ */
+export class RealtimeMessagingService implements Publisher, HintReceiver {
+  readonly #io: ParleyServer;
+  readonly #reader: LogReader;
+  /** To the other nodes; null where this is the only one. */
+  readonly #link: NodeLink | null;
+  readonly #logger: Logger;
+  readonly #metrics: RealtimeMetrics;
+  readonly #followers = new Map<string, Follower>();
+  readonly #people = new Map<string, LocalPerson>();
+  /** `conversation user` → the timer that ends the typing mark. */
+  readonly #typing = new Map<string, NodeJS.Timeout>();
+  /** The newest fact heard. A connection that joins holds on to the one it began with, and so to all that follow. */
+  #lastHeard: HeardFact = { fact: null, next: null };
+  /** How often membership was read anew instead of being followed fact by fact. */
+  #reloads = 0;
+  #stopped = false;
+
+  constructor(deps: {
+    io: ParleyServer;
+    reader: LogReader;
+    link: NodeLink | null;
+    logger: Logger;
+    metrics: RealtimeMetrics;
+  }) {
+    this.#io = deps.io;
+    this.#reader = deps.reader;
+    this.#link = deps.link;
+    this.#logger = deps.logger;
+    this.#metrics = deps.metrics;
+  }
+
+  /** Conversations followed, for metrics. */
+  get followed(): number {
+    return this.#followers.size;
+  }
+
+  /** People with a connection to this node. */
+  get connectedPeople(): string[] {
+    return [...this.#people.keys()];
+  }
+
+  // ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Joins a connection to everything its person is in, then says `ready`: from there on it misses no change. */
+  async connect(socket: ParleySocket): Promise<void> {
+    const { actor, sessionId } = socket.data;
+    const person = this.#addSocket(actor.id, socket);
+    let start = this.#lastHeard;
+    let reloads = this.#reloads;
+    let memberships = await this.#reader.findMemberships(actor.id);
+    while (reloads !== this.#reloads) {
+      start = this.#lastHeard;
+      reloads = this.#reloads;
+      memberships = await this.#reader.findMemberships(actor.id);
+    }
+    if (!socket.connected) return;
+    const heard = Map.groupBy(factsAfter(start), ({ payload }) => payload.conversationId);
+    for (const membership of memberships) {
+      const since = heard.get(membership.conversationId) ?? [];
+      this.#join(
+        actor.id,
+        person,
+        socket,
+        membership,
+        since.filter(({ payload }) => payload.rev > membership.rev),
+      );
+    }
+    socket.emit('ready', { userId: actor.id, sessionId, serverTime: new Date().toISOString() });
+  }
+
+  disconnect(socket: ParleySocket): void {
+    const { id: userId } = socket.data.actor;
+    const person = this.#people.get(userId);
+    if (!person?.sockets.delete(socket) || person.sockets.size > 0) return;
+    this.#people.delete(userId);
+    this.#link?.leavePerson(userId);
+    for (const conversationId of person.conversations) {
+      this.#endTyping(conversationId, userId);
+      this.#dropMember(conversationId, userId);
+    }
+  }
+
+  #addSocket(userId: string, socket: ParleySocket): LocalPerson {
+    const person = this.#people.get(userId) ?? this.#addPerson(userId);
+    person.sockets.add(socket);
+    socket.join(personRoom(userId));
+    return person;
+  }
+
+  #addPerson(userId: string): LocalPerson {
+    const person = { sockets: new Set<ParleySocket>(), conversations: new Set<string>() };
+    this.#people.set(userId, person);
+    this.#link?.followPerson(userId);
+    return person;
+  }
+
+  /** One room of a new connection. What was heard since the memberships were read decides where it tells otherwise. */
+  #join(
+    userId: string,
+    person: LocalPerson,
+    socket: ParleySocket,
+    membership: FollowedMembership,
+    since: readonly Fact[],
+  ): void {
+    const { conversationId, rev } = membership;
+    const follower = this.#followers.get(conversationId);
+    if (follower && follower.rev > rev && leftSince(userId, since, follower.rev)) return;
+
+    const followed = follower ?? this.#follow(conversationId, rev);
+    followed.members.set(userId, roleSince(userId, since, followed.rev) ?? membership.role);
+    person.conversations.add(conversationId);
+    socket.join(conversationRoom(conversationId));
+    // Without a follower nobody applied them.
+    if (!follower) for (const fact of since) this.#receive(fact);
+  }
+
+  // ── facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  announce(facts: readonly Fact[]): void {
+    for (const fact of facts) {
+      this.receiveFact(fact);
+      this.#link?.tellFact(fact);
+    }
+  }
+
+  signal(signal: Signal): void {
+    this.receiveSignal(signal);
+    this.#link?.tellSignal(signal);
+  }
+
+  /** A fact of this node or another one. */
+  receiveFact(fact: Fact): void {
+    try {
+      this.#hear(fact);
+      this.#receive(fact);
+    } catch (error) {
+      // Telling never fails the request: the fact is committed, and the tailer brings everybody forward.
+      const { conversationId } = fact.payload;
+      this.#logger.error({ err: error, conversationId, event: fact.name }, 'telling a fact failed');
+    }
+  }
+
+  receiveSignal(signal: Signal): void {
+    switch (signal.name) {
+      case 'unread:changed':
+        this.#io.to(personRoom(signal.to)).emit(signal.name, signal.payload);
+        break;
+      case 'receipt:read':
+        this.#io.to(conversationRoom(signal.payload.conversationId)).emit(signal.name, signal.payload);
+        break;
+      case 'receipt:delivered':
+        this.#io.to(conversationRoom(signal.payload.conversationId)).emit(signal.name, signal.payload);
+        break;
+    }
+  }
+
+  suspect(conversationIds: readonly string[]): void {
+    for (const conversationId of conversationIds) {
+      const follower = this.#followers.get(conversationId);
+      if (follower) void this.#repair(follower);
+    }
+  }
+
+  /** The log is at `rev` in this conversation, says the tailer: if the feed is behind, it reads what it missed. */
+  noteHead(conversationId: string, rev: number): void {
+    const follower = this.#followers.get(conversationId);
+    if (follower && follower.rev < rev) void this.#repair(follower);
+  }
+
+  /** Memberships of these people changed, says the tailer; a conversation that nobody here was in may be among them. */
+  async noteMemberships(conversationId: string, userIds: readonly string[]): Promise<void> {
+    if (this.#followers.has(conversationId)) return;
+    const connected = userIds.filter((userId) => this.#people.has(userId));
+    if (connected.length === 0) return;
+    const present = await this.#reader.findPresent(conversationId, connected);
+    if (!present || present.members.length === 0 || this.#followers.has(conversationId)) return;
+    const follower = this.#follow(conversationId, present.rev);
+    const welcome = present.members.filter((member) => this.#addMember(follower, member));
+    if (follower.members.size === 0) this.#unfollow(follower);
+    this.#welcome(
+      follower,
+      welcome.map(({ userId }) => userId),
+    );
+  }
+
+  #hear(fact: Fact): void {
+    const heard: HeardFact = { fact, next: null };
+    this.#lastHeard.next = heard;
+    this.#lastHeard = heard;
+  }
+
+  /** A fact in whatever order it comes. */
+  #receive(fact: Fact): void {
+    const { conversationId, rev } = fact.payload;
+    const follower = this.#followers.get(conversationId) ?? this.#followFor(fact);
+    if (!follower || rev <= follower.rev) return;
+    follower.waiting.set(rev, fact);
+    this.#applyWaiting(follower);
+    if (follower.waiting.size > 0) this.#awaitGap(follower);
+  }
+
+  #applyWaiting(follower: Follower): void {
+    if (follower.repairing) return;
+    for (let fact = follower.takeNext(); fact; fact = follower.takeNext()) this.#apply(follower, fact);
+  }
+
+  #awaitGap(follower: Follower): void {
+    if (follower.repairing || follower.gapTimer) return;
+    follower.gapTimer = setTimeout(() => {
+      follower.gapTimer = null;
+      if (follower.waiting.size > 0) void this.#repair(follower);
+    }, GAP_PATIENCE_MS);
+  }
+
+  /** Membership first, then the rooms are told: so a removal takes effect before whatever comes after it. */
+  #apply(follower: Follower, fact: Fact): void {
+    follower.rev = Math.max(follower.rev, fact.payload.rev);
+    const room = this.#io.to(conversationRoom(follower.conversationId));
+    switch (fact.name) {
+      case 'participant:joined': {
+        const { user, role } = fact.payload.participant;
+        const isNew = this.#addMember(follower, { userId: user.id, role });
+        room.emit(fact.name, fact.payload);
+        if (isNew) this.#welcome(follower, [user.id]);
+        break;
+      }
+      case 'participant:left':
+        this.#removeMember(follower, fact.payload.participant.user.id);
+        room.emit(fact.name, fact.payload);
+        break;
+      case 'participant:updated': {
+        const { user, role } = fact.payload.participant;
+        if (follower.members.has(user.id)) follower.members.set(user.id, role);
+        room.emit(fact.name, fact.payload);
+        break;
+      }
+      case 'conversation:opened':
+        this.#open(follower, fact);
+        break;
+      case 'conversation:closed':
+        this.#close(follower, fact);
+        break;
+      case 'message:created':
+        this.#endTyping(follower.conversationId, fact.payload.message.senderId);
+        room.emit(fact.name, fact.payload);
+        this.#metrics.onDelivered(Math.max(0, Date.now() - Date.parse(fact.payload.message.createdAt)) / 1_000);
+        break;
+      case 'message:updated':
+      case 'message:deleted':
+        room.emit(fact.name, fact.payload);
+        break;
+      case 'reaction:added':
+      case 'reaction:removed':
+        room.emit(fact.name, fact.payload);
+        break;
+      case 'conversation:updated':
+        room.emit(fact.name, fact.payload);
+        break;
+    }
+  }
+
+  #open(follower: Follower, { payload }: ConversationOpened): void {
+    const connected = payload.members.filter(({ userId }) => this.#people.has(userId));
+    for (const member of connected) this.#addMember(follower, member);
+    this.#welcome(
+      follower,
+      connected.map(({ userId }) => userId),
+    );
+  }
+
+  #close(follower: Follower, { payload: { conversationId } }: ConversationClosed): void {
+    this.#io.to(conversationRoom(conversationId)).emit('conversation:removed', { conversationId });
+    for (const userId of [...follower.members.keys()]) this.#takeOut(follower, userId);
+  }
+
+  // ── repair ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Reads from the log what came after the last `rev` told, and tells it; then whatever waited meanwhile. */
+  async #repair(follower: Follower): Promise<void> {
+    if (follower.repairing || this.#stopped) return;
+    follower.repairing = true;
+    this.#metrics.onRepair();
+    try {
+      const missed = await this.#reader.findMissed(follower.conversationId, follower.rev);
+      if (missed?.facts) this.#tellMissed(follower, missed.facts, missed);
+      else await this.#reload(follower);
+      follower.repairing = false;
+      this.#applyWaiting(follower);
+    } catch (error) {
+      follower.repairing = false;
+      this.#logger.warn({ err: error, conversationId: follower.conversationId }, 'reading missed facts failed');
+      if (!this.#stopped) {
+        follower.gapTimer ??= setTimeout(() => {
+          follower.gapTimer = null;
+          void this.#repair(follower);
+        }, REPAIR_RETRY_MS);
+      }
+    }
+  }
+
+  #tellMissed(follower: Follower, facts: readonly Fact[], head: Head): void {
+    const missing = head.rev - follower.rev;
+    for (const fact of facts) {
+      this.#hear(fact);
+      this.#apply(follower, fact);
+    }
+    // Several changes of one thing are read as one: whoever counts is told where the conversation is.
+    if (facts.length < missing) this.#tellHead(follower, head);
+    follower.advance(head.rev);
+  }
+
+  /** Too much to be told: who is in it is read anew, and clients ask for `changes`. */
+  async #reload(follower: Follower): Promise<void> {
+    const { conversationId } = follower;
+    const present = await this.#reader.findPresent(conversationId, [...follower.members.keys()]);
+    this.#reloads += 1;
+    if (!present) {
+      this.#close(follower, { name: 'conversation:closed', payload: { conversationId, rev: follower.rev } });
+      return;
+    }
+    const roles = new Map(present.members.map(({ userId, role }) => [userId, role]));
+    for (const userId of [...follower.members.keys()]) {
+      const role = roles.get(userId);
+      if (role) follower.members.set(userId, role);
+      else this.#removeMember(follower, userId);
+    }
+    follower.advance(present.rev);
+    this.#tellHead(follower, present);
+  }
+
+  #tellHead({ conversationId }: Follower, { rev, lastSeq }: Head): void {
+    this.#io.to(conversationRoom(conversationId)).emit('conversation:head', { conversationId, rev, lastSeq });
+  }
+
+  // ── membership of local people ───────────────────────────────────────────────────────────────────────────────────
+
+  #follow(conversationId: string, rev: number): Follower {
+    const follower = new Follower(conversationId, rev);
+    this.#followers.set(conversationId, follower);
+    this.#link?.followConversation(conversationId);
+    return follower;
+  }
+
+  #unfollow(follower: Follower): void {
+    follower.end();
+    this.#followers.delete(follower.conversationId);
+    this.#link?.leaveConversation(follower.conversationId);
+  }
+
+  /** A conversation that nobody here was in until now: followed if the fact brings somebody in who is connected. */
+  #followFor(fact: Fact): Follower | null {
+    const newcomers =
+      fact.name === 'conversation:opened'
+        ? fact.payload.members.map(({ userId }) => userId)
+        : fact.name === 'participant:joined'
+          ? [fact.payload.participant.user.id]
+          : [];
+    if (!newcomers.some((userId) => this.#people.has(userId))) return null;
+    return this.#follow(fact.payload.conversationId, fact.payload.rev - 1);
+  }
+
+  /** True if the person is connected here and was not in the conversation. */
+  #addMember(follower: Follower, { userId, role }: Member): boolean {
+    const person = this.#people.get(userId);
+    if (!person) return false;
+    const isNew = !follower.members.has(userId);
+    follower.members.set(userId, role);
+    person.conversations.add(follower.conversationId);
+    for (const socket of person.sockets) socket.join(conversationRoom(follower.conversationId));
+    return isNew;
+  }
+
+  /** Takes somebody out and tells them so. */
+  #removeMember(follower: Follower, userId: string): void {
+    const { conversationId } = follower;
+    if (!follower.members.has(userId)) return;
+    this.#takeOut(follower, userId);
+    this.#io.to(personRoom(userId)).emit('conversation:removed', { conversationId });
+  }
+
+  #takeOut(follower: Follower, userId: string): void {
+    const { conversationId } = follower;
+    this.#endTyping(conversationId, userId);
+    const person = this.#people.get(userId);
+    for (const socket of person?.sockets ?? []) socket.leave(conversationRoom(conversationId));
+    person?.conversations.delete(conversationId);
+    this.#dropMember(conversationId, userId);
+  }
+
+  #dropMember(conversationId: string, userId: string): void {
+    const follower = this.#followers.get(conversationId);
+    follower?.members.delete(userId);
+    if (follower && follower.members.size === 0) this.#unfollow(follower);
+  }
+
+  /** Tells people that they are now in a conversation. It is read for each, so that `me` is theirs. */
+  #welcome(follower: Follower, userIds: readonly string[]): void {
+    const { conversationId } = follower;
+    if (userIds.length === 0) return;
+    this.#reader.findViews(conversationId, userIds).then(
+      (views) => {
+        for (const [userId, conversation] of views) {
+          if (!this.#isMember(conversationId, userId)) continue;
+          this.#io.to(personRoom(userId)).emit('conversation:created', { conversation });
+        }
+      },
+      (error: unknown) => {
+        this.#logger.warn({ err: error, conversationId }, 'reading a new conversation failed; clients find it by sync');
+      },
+    );
+  }
+
+  #isMember(conversationId: string, userId: string): boolean {
+    return this.#followers.get(conversationId)?.members.has(userId) ?? false;
+  }
+
+  // ── typing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What somebody connected here is in a conversation; null where not in it. */
+  roleOf(conversationId: string, userId: string): Role | null {
+    return this.#followers.get(conversationId)?.members.get(userId) ?? null;
+  }
+
+  /** Shows that somebody types, for 6 s from the last call. The caller has checked that they may. */
+  startTyping(socket: ParleySocket, conversationId: string): void {
+    const { id: userId } = socket.data.actor;
+    if (!this.#isMember(conversationId, userId)) return;
+    const key = typingKey(conversationId, userId);
+    const running = this.#typing.get(key);
+    if (running) {
+      running.refresh();
+      return;
+    }
+    const timer = setTimeout(() => this.#endTyping(conversationId, userId), TYPING_EXPIRES_MS);
+    this.#typing.set(key, timer);
+    this.#tellTyping('typing:started', { conversationId, userId });
+  }
+
+  stopTyping(socket: ParleySocket, conversationId: string): void {
+    this.#endTyping(conversationId, socket.data.actor.id);
+  }
+
+  #endTyping(conversationId: string, userId: string): void {
+    const key = typingKey(conversationId, userId);
+    const timer = this.#typing.get(key);
+    if (!timer) return;
+    clearTimeout(timer);
+    this.#typing.delete(key);
+    this.#tellTyping('typing:stopped', { conversationId, userId });
+  }
+
+  #tellTyping(name: TypingSignal['name'], payload: TypingSignal['payload']): void {
+    this.receiveTyping({ name, payload });
+    this.#link?.tellTyping({ name, payload });
+  }
+
+  /** Typing on this node or another one. One's own devices need not be told that one types. */
+  receiveTyping({ name, payload }: TypingSignal): void {
+    this.#io.to(conversationRoom(payload.conversationId)).except(personRoom(payload.userId)).emit(name, payload);
+  }
+
+  /** Ends timers; nothing is told afterwards. */
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#typing.values()) clearTimeout(timer);
+    this.#typing.clear();
+    for (const follower of this.#followers.values()) follower.end();
+  }
+}
+
+function typingKey(conversationId: string, userId: string): string {
+  return `${conversationId} ${userId}`;
+}
+
+function factsAfter(start: HeardFact): Fact[] {
+  const facts: Fact[] = [];
+  for (let heard = start.next; heard; heard = heard.next) if (heard.fact) facts.push(heard.fact);
+  return facts;
+}
+
+/** Whether, by the facts applied up to `rev`, somebody ended up outside. */
+function leftSince(userId: string, facts: readonly Fact[], rev: number): boolean {
+  const last = lastMembershipFact(userId, facts, rev);
+  return last?.name === 'participant:left' || last?.name === 'conversation:closed';
+}
+
+function roleSince(userId: string, facts: readonly Fact[], rev: number): Role | null {
+  const last = lastMembershipFact(userId, facts, rev);
+  return last && 'participant' in last.payload ? last.payload.participant.role : null;
+}
+
+function lastMembershipFact(userId: string, facts: readonly Fact[], rev: number): Fact | undefined {
+  return facts
+    .filter(
+      (fact) =>
+        fact.payload.rev <= rev &&
+        (fact.name === 'conversation:closed' ||
+          ('participant' in fact.payload && fact.payload.participant.user.id === userId)),
+    )
+    .sort((a, b) => a.payload.rev - b.payload.rev)
+    .at(-1);
+}

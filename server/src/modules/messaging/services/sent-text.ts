@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+import type { Metadata } from '@parley/protocol';
+import { countCodePoints } from '@parley/protocol';
+import { AppError, invalidField } from '../../../utils/app-error.ts';
+import { sanitizeMetadata, sanitizeText } from '../messaging.sanitizer.ts';
+
+/** How text is cleaned and how long it may be (configuration). */
+export interface TextRules {
+  readonly html: 'strip' | 'verbatim';
+  readonly maxLength: number;
+}
+
+/** Content of a message, cleaned (SEND-4, SEND-5). 400 where nothing is left or too much is. */
+export function cleanContent(content: string, rules: TextRules): { text: string; sanitized: boolean } {
+  const cleaned = sanitizeText(content, rules.html);
+  if (cleaned.text === '') throw new AppError('empty_message');
+  if (cleaned.text.length > rules.maxLength && countCodePoints(cleaned.text) > rules.maxLength) {
+    throw new AppError('message_too_long');
+  }
+  return cleaned;
+}
+
+/** A title, name or reason, cleaned by the same rule; null where nothing is left. */
+export function cleanLabel(text: string, rules: TextRules): string | null {
+  return sanitizeText(text, rules.html).text || null;
+}
+
+/** Metadata, its strings cleaned. Markup in a key is a 400. */
+export function cleanMetadata(metadata: Metadata, rules: TextRules): Metadata {
+  const cleaned = sanitizeMetadata(metadata, rules.html);
+  if (!cleaned.ok) throw invalidField('metadata', 'Keys must not contain markup.');
+  return cleaned.value as Metadata;
+}
+
+/** Tells a repeat from another message under the same key (contract 5, Repeats). */
+export function digestRequest(content: string, replyToId: string | null, attachmentIds: readonly string[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([content, replyToId, attachmentIds]))
+    .digest('base64url');
+}

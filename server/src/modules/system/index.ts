@@ -1,0 +1,3 @@
+export { createHealth, type Readiness } from './health.ts';
+export { registerPage } from './page.routes.ts';
+export { registerSystemRoutes } from './system.routes.ts';

@@ -1,0 +1,108 @@
+import type { User } from '@parley/protocol';
+import type { Database } from '../../infrastructure/database.ts';
+
+/** A person as the directory has them. */
+export type UserRow = Pick<User, 'id' | 'name' | 'avatarUrl'>;
+
+/** What is to be entered. Null leaves what is there; somebody new without a name is called by their id. */
+export interface UserEntry {
+  readonly id: string;
+  readonly name: string | null;
+  readonly avatarUrl: string | null;
+}
+
+export interface FindUsersOptions {
+  /** Somewhere in the name, in any case. */
+  readonly query: string | undefined;
+  /** Only people who share a conversation with this one now; themselves left out. */
+  readonly sharedWith: string | undefined;
+  /** Name and id of the last one before. */
+  readonly after: readonly [name: string, id: string] | undefined;
+  readonly limit: number;
+}
+
+export type UsersRepository = ReturnType<typeof createUsersRepository>;
+
+/** The directory's table, and the settings that identity keeps in the database. */
+export function createUsersRepository({ prisma }: Pick<Database, 'prisma'>) {
+  return {
+    /** Enters somebody, or writes what is new. One atomic statement; nothing is written where nothing changed. */
+    async enter({ id, name, avatarUrl }: UserEntry): Promise<void> {
+      await prisma.$executeRaw`
+        INSERT INTO "User" AS u ("id", "name", "avatarUrl")
+        VALUES (${id}, COALESCE(${name}::text, ${id}), ${avatarUrl}::text)
+        ON CONFLICT ("id") DO UPDATE
+        SET "name" = COALESCE(${name}::text, u."name"),
+            "avatarUrl" = COALESCE(${avatarUrl}::text, u."avatarUrl"),
+            "updatedAt" = now()
+        WHERE (u."name", u."avatarUrl") IS DISTINCT FROM
+              (COALESCE(${name}::text, u."name"), COALESCE(${avatarUrl}::text, u."avatarUrl"))`;
+    },
+
+    /** Enters or changes somebody at an administrator's word. Undefined leaves a field, null clears the picture. */
+    async put(
+      id: string,
+      { name, avatarUrl }: { name?: string | undefined; avatarUrl?: string | null | undefined },
+    ): Promise<{ user: UserRow; created: boolean }> {
+      const [row] = await prisma.$queryRaw<(UserRow & { created: boolean })[]>`
+        INSERT INTO "User" AS u ("id", "name", "avatarUrl")
+        VALUES (${id}, COALESCE(${name ?? null}::text, ${id}), ${avatarUrl ?? null}::text)
+        ON CONFLICT ("id") DO UPDATE
+        SET "name" = COALESCE(${name ?? null}::text, u."name"),
+            "avatarUrl" = CASE WHEN ${avatarUrl !== undefined} THEN ${avatarUrl ?? null}::text ELSE u."avatarUrl" END,
+            "updatedAt" = now()
+        RETURNING u."id", u."name", u."avatarUrl", (u.xmax = 0) AS "created"`;
+      const { created, ...user } = row!;
+      return { user, created };
+    },
+
+    /** Oneself, with what others are not shown. */
+    async findMe(id: string): Promise<(UserRow & { invisible: boolean }) | undefined> {
+      const [row] = await prisma.$queryRaw<(UserRow & { invisible: boolean })[]>`
+        SELECT id, name, "avatarUrl", invisible FROM "User" WHERE id = ${id}`;
+      return row;
+    },
+
+    /** True when that changed something. */
+    async setInvisible(id: string, invisible: boolean): Promise<boolean> {
+      const changed = await prisma.$executeRaw`
+        UPDATE "User" SET invisible = ${invisible} WHERE id = ${id} AND invisible <> ${invisible}`;
+      return changed > 0;
+    },
+
+    async findMany(ids: readonly string[]): Promise<UserRow[]> {
+      if (ids.length === 0) return [];
+      return prisma.$queryRaw<UserRow[]>`
+        SELECT "id", "name", "avatarUrl" FROM "User" WHERE "id" = ANY(${[...ids]}::text[])`;
+    },
+
+    /** Ordered by name, then id. */
+    async find({ query, sharedWith, after, limit }: FindUsersOptions): Promise<UserRow[]> {
+      const pattern = query === undefined ? null : `%${query.replaceAll(/[\\%_]/g, '\\$&')}%`;
+      const [afterName, afterId] = after ?? [null, null];
+      return prisma.$queryRaw<UserRow[]>`
+        SELECT u."id", u."name", u."avatarUrl"
+        FROM "User" u
+        WHERE (${pattern}::text IS NULL OR u."name" ILIKE ${pattern}::text)
+          AND (${afterName}::text IS NULL OR (u."name", u."id") > (${afterName}::text, ${afterId}::text))
+          AND (${sharedWith ?? null}::text IS NULL OR u."id" IN (
+            SELECT other."userId"
+            FROM "ConversationParticipant" mine
+            JOIN "Conversation" c ON c."id" = mine."conversationId" AND c."deletedAt" IS NULL
+            JOIN "ConversationParticipant" other
+              ON other."conversationId" = mine."conversationId" AND other."leftAt" IS NULL
+            WHERE mine."userId" = ${sharedWith ?? null}::text AND mine."leftAt" IS NULL
+              AND other."userId" <> ${sharedWith ?? null}::text))
+        ORDER BY u."name", u."id"
+        LIMIT ${limit}`;
+    },
+
+    /** The value kept under a key: the first one ever offered, so that nodes starting together agree. */
+    async keepSetting(key: string, value: string): Promise<string> {
+      await prisma.$executeRaw`
+        INSERT INTO "ServerSetting" ("key", "value") VALUES (${key}, ${value}) ON CONFLICT ("key") DO NOTHING`;
+      const row = await prisma.serverSetting.findUniqueOrThrow({ where: { key } });
+      return row.value;
+    },
+  };
+}
