@@ -1,0 +1,78 @@
+/**
+ * `@parley/client`: the typed client of Parley. `createParleyClient` is the way in; everything it shows is in one immutable
+ * snapshot, everything a person can do is on `client.conversation(id)`.
+ *
+ * @packageDocumentation
+ */
+export type {
+  Attachment,
+  Conversation,
+  ConversationType,
+  EventName,
+  EventPayload,
+  Membership,
+  Message,
+  Metadata,
+  Notify,
+  Page,
+  Participant,
+  Reaction,
+  ReplyPreview,
+  Revision,
+  Role,
+  User,
+} from '@parley/protocol';
+export { createParleyClient } from './client.ts';
+export type {
+  CallOptions,
+  ClientEvents,
+  ConversationHandle,
+  HistoryOptions,
+  NewConversation,
+  Operation,
+  ParleyClient,
+  ParleyClientOptions,
+  ReadableStore,
+  Selector,
+  TokenProvider,
+  TokenReason,
+} from './client.types.ts';
+export { alone } from './coordinator.ts';
+export { type ClientErrorCode, ParleyError, type ParleyErrorCode, type ParleyErrorInit } from './error.ts';
+export { signInAsGuest } from './guest.ts';
+export type { Clock, Coordinator, CoordinatorFactory, ParleyStorage, StorageFactory, Wake } from './platform.types.ts';
+export {
+  type ConversationFilter,
+  conversationsSelector,
+  isOutgoing,
+  outgoingSelector,
+  readersOf,
+  receiptOf,
+  selectConversation,
+  selectTimeline,
+  selectTyping,
+  selectUser,
+  titleOf,
+} from './selectors.ts';
+export type {
+  ConnectionState,
+  ConversationSettings,
+  ConversationState,
+  Draft,
+  Intent,
+  ListState,
+  OutboxItem,
+  OutboxStatus,
+  OutgoingMessage,
+  ReceiptPointers,
+  Snapshot,
+  TimelineGap,
+  TimelineItem,
+  TimelineMessage,
+  TimelineOutgoing,
+  TypingState,
+  UnreadTotals,
+} from './snapshot.types.ts';
+export { indexedDbStorage } from './storage.indexeddb.ts';
+export { memoryStorage } from './storage.memory.ts';
+export type { HttpRequest, HttpResponse, Link, LinkHandlers, Transport } from './transport.types.ts';
