@@ -4,9 +4,12 @@ import { defineConfig } from 'vitest/config';
 const roads = {
   include: ['test/**/*.test.ts'],
   exclude: ['test/load/**', 'test/faults/**'],
-  testTimeout: 20_000,
-  hookTimeout: 60_000,
+  // For a loaded machine; no test waits for time to pass.
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
 };
+/** Several nodes need a database that they can share. */
+const alone = [...roads.exclude, 'test/cluster/**'];
 
 export default defineConfig({
   test: {
@@ -14,8 +17,10 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
-      { test: { name: 'embedded', ...roads, env: { PARLEY_TEST_DATABASE: 'embedded' } } },
+      { test: { name: 'embedded', ...roads, exclude: alone, env: { PARLEY_TEST_DATABASE: 'embedded' } } },
       { test: { name: 'postgres', ...roads, env: { PARLEY_TEST_DATABASE: 'postgres' } } },
+      // Real processes that are killed; each test brings the databases it wants.
+      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], hookTimeout: 120_000 } },
     ],
   },
 });

@@ -155,7 +155,7 @@ function createRestClient(url: string, user: TestUser | null): RestClient {
 export type Received = { [Name in EventName]: { name: Name; payload: EventPayload<Name> } }[EventName];
 
 /** How long `next` waits before it says what it has seen instead. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 20_000;
 
 /** A connected client that keeps every event it got. */
 export class TestSocket {

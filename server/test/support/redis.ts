@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { endProgram, findFreePort, findProgram, startProgram } from './processes.ts';
 
 /** A Redis of the tests' own, in a temporary folder on a free port of the loopback interface; it keeps nothing on disk. */
@@ -43,4 +45,55 @@ export async function startRedis(): Promise<TestRedis> {
       server = await start();
     },
   };
+}
+
+/** A Redis Cluster of the tests' own: so many masters, no replicas. */
+export interface TestRedisCluster {
+  /** As `REDIS_URL` names them. */
+  readonly url: string;
+  readonly nodes: readonly { readonly port: number; readonly pid: number }[];
+  stop(): Promise<void>;
+}
+
+/** Starts one; needs Redis 7 (a bus port of its own choice). Resolves once it takes commands. */
+export async function startRedisCluster(size = 3): Promise<TestRedisCluster> {
+  const program = findProgram(['redis-server', 'valkey-server'], [], 'install Redis 7 or newer');
+  const folder = await mkdtemp(join(tmpdir(), 'parley-redis-cluster-'));
+  const nodes = await Promise.all(
+    Array.from({ length: size }, async (_, index) => {
+      const [port, busPort] = [await findFreePort(), await findFreePort()];
+      const own = ['--port', String(port), '--cluster-port', String(busPort)];
+      const config = ['--cluster-enabled', 'yes', '--cluster-config-file', join(folder, `nodes-${index}.conf`)];
+      const server = await startProgram(
+        program,
+        ['--bind', '127.0.0.1', ...own, ...config, '--dir', folder, '--save', '', '--appendonly', 'no'],
+        { ready: /Ready to accept connections/ },
+      );
+      return { port, busPort, server, client: new Redis(port, '127.0.0.1') };
+    }),
+  );
+  const slots = 16_384;
+  for (const [index, { client }] of nodes.entries()) {
+    const [first, last] = [Math.ceil((slots * index) / size), Math.ceil((slots * (index + 1)) / size) - 1];
+    await client.cluster('ADDSLOTSRANGE', first, last);
+    await client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
+    if (index > 0) await client.call('CLUSTER', 'MEET', '127.0.0.1', nodes[0]!.port, nodes[0]!.busPort);
+  }
+  for (const { client } of nodes) {
+    while (!(await knowsAll(client, size))) await sleep(50);
+    client.disconnect();
+  }
+  return {
+    url: `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    nodes: nodes.map(({ port, server }) => ({ port, pid: server.pid! })),
+    stop: async () => {
+      await Promise.all(nodes.map(({ server }) => endProgram(server, 'SIGTERM')));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function knowsAll(client: Redis, size: number): Promise<boolean> {
+  const info = String(await client.cluster('INFO'));
+  return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${size}`);
 }

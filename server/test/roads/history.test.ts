@@ -1,0 +1,112 @@
+import type { Message, Page, Problem } from '@parley/protocol';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Person, useWorld } from '../support/world.ts';
+
+const world = useWorld();
+
+let ann: Person;
+let cid: string;
+beforeAll(async () => {
+  [ann] = await world.people('ann');
+  cid = await world.create('group', ann);
+  for (let seq = 1; seq <= 25; seq++) await ann.send(cid, `m${seq}`);
+});
+
+const read = (query: string) => ann.get<Page<Message>>(`/conversations/${cid}/messages${query}`);
+const seqs = ({ items }: Page<Message>) => items.map(({ seq }) => seq);
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+describe('a page of history', () => {
+  it('ORD-1 is the newest one without a parameter, oldest first within it', async () => {
+    expect(seqs(await read(''))).toEqual(range(1, 25));
+    expect((await read('')).nextCursor).toBeNull();
+    expect(seqs(await read('?limit=10'))).toEqual(range(16, 25));
+  });
+
+  it('goes on to older ones by its cursor, without a gap or a repeat, while new ones come in', async () => {
+    const first = await read('?limit=10');
+    await ann.send(cid, 'm26');
+    const second = await read(`?limit=10&cursor=${first.nextCursor}`);
+    const third = await read(`?limit=10&cursor=${second.nextCursor}`);
+    expect([seqs(second), seqs(third), third.nextCursor]).toEqual([range(6, 15), range(1, 5), null]);
+    expect((await read(`?limit=5&cursor=${second.nextCursor}`)).nextCursor).toBeNull();
+  });
+
+  it('is before, after or around a position', async () => {
+    expect(seqs(await read('?before=10&limit=3'))).toEqual([7, 8, 9]);
+    expect(seqs(await read('?after=10&limit=3'))).toEqual([11, 12, 13]);
+    expect(seqs(await read('?around=10&limit=5'))).toEqual([8, 9, 10, 11, 12]);
+    expect(seqs(await read('?around=1&limit=5'))).toEqual([1, 2, 3]);
+    expect(seqs(await read('?around=26&limit=4'))).toEqual([25, 26]);
+    expect(seqs(await read('?before=1'))).toEqual([]);
+    expect(seqs(await read('?after=26'))).toEqual([]);
+    expect(seqs(await read(`?after=${Number.MAX_SAFE_INTEGER}`))).toEqual([]);
+    expect(seqs(await read(`?before=${Number.MAX_SAFE_INTEGER}&limit=1`))).toEqual([26]);
+    expect(seqs(await read('?after=0&limit=2'))).toEqual([1, 2]);
+  });
+
+  it('goes on in the direction that was asked for', async () => {
+    const forward: number[] = [];
+    let page = await read('?after=3&limit=7');
+    for (;;) {
+      forward.push(...seqs(page));
+      if (page.nextCursor === null) break;
+      page = await read(`?limit=7&cursor=${page.nextCursor}`);
+    }
+    expect(forward).toEqual(range(4, 26));
+    const back = await read('?before=10&limit=4');
+    expect(seqs(await read(`?limit=4&cursor=${back.nextCursor}`))).toEqual(range(2, 5));
+    const around = await read('?around=10&limit=4');
+    expect(seqs(await read(`?limit=4&cursor=${around.nextCursor}`))).toEqual(range(5, 8));
+  });
+
+  it('takes one position at a time, and cursors of its own making', async () => {
+    const wrong = async (query: string) => {
+      const { status, body } = await ann.rest.get<Problem>(`/conversations/${cid}/messages${query}`);
+      return [status, body.code];
+    };
+    const { nextCursor: ofList } = await ann.get<Page<unknown>>('/conversations?limit=1');
+    for (const query of [
+      '?before=5&after=1',
+      '?around=5&after=1',
+      '?before=-1',
+      '?before=x',
+      '?before=1.5',
+      `?before=${2 ** 53}`,
+      '?before=5&before=6',
+      '?limit=0',
+      '?limit=201',
+      '?cursor=x',
+      '?cursor=e30',
+      `?cursor=${Buffer.from('{"before":-1}').toString('base64url')}`,
+      `?cursor=${Buffer.from('{"before":1e300}').toString('base64url')}`,
+      `?cursor=${Buffer.from('{"before":1,"after":2}').toString('base64url')}`,
+      `?cursor=${ofList ?? 'none'}`,
+    ]) {
+      expect(await wrong(query), query).toEqual([400, 'invalid_request']);
+    }
+  });
+
+  it('shows each message as it is by itself', async () => {
+    const { items } = await read('?after=24&limit=1');
+    expect(await ann.get(`/conversations/${cid}/messages/${items[0]?.id}`)).toEqual(items[0]);
+    for (const mid of ['x', '00000000-0000-7000-8000-000000000000']) {
+      expect((await ann.rest.get<Problem>(`/conversations/${cid}/messages/${mid}`)).body.code).toBe('not_found');
+    }
+  });
+
+  it('ACC-2 is open to everybody in a channel, and to participants alone elsewhere', async () => {
+    const [bob] = await world.people('bob');
+    const channel = await world.create('channel', ann);
+    const sent = await ann.send(channel, 'to all');
+    expect(await bob.history(channel)).toHaveLength(1);
+    expect(await bob.get(`/conversations/${channel}/messages/${sent.id}`)).toMatchObject({ content: 'to all' });
+    expect((await bob.rest.get<Problem>(`/conversations/${cid}/messages`)).body.code).toBe('not_a_participant');
+    // A message is reached through its own conversation only.
+    const { items } = await read('?limit=1');
+    expect((await bob.rest.get<Problem>(`/conversations/${channel}/messages/${items[0]?.id}`)).body.code).toBe(
+      'not_found',
+    );
+    expect((await bob.rest.get<Problem>('/conversations/x/messages')).body.code).toBe('not_found');
+  });
+});
