@@ -1,4 +1,4 @@
-// The programs that tests need beside Node: a PostgreSQL, a Redis and a Chromium of their own to start and to kill.
+// The programs that tests need beside Node: a PostgreSQL, a Redis, a balancer and a Chromium of their own to start and to kill.
 // Where they are missing, Debian as root gets them from its packages; anybody else is told what to install.
 
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
@@ -24,6 +24,13 @@ const TOOLS = [
     folders: () => homebrew('redis'),
     debian: 'redis-server',
     homebrew: 'redis',
+  },
+  {
+    what: 'HAProxy',
+    programs: ['haproxy'],
+    folders: () => ['/usr/sbin', ...homebrew('haproxy')],
+    debian: 'haproxy',
+    homebrew: 'haproxy',
   },
   {
     what: 'Chromium',
