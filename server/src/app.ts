@@ -17,14 +17,19 @@ import {
   type ParleySocket,
 } from './infrastructure/socket-server.ts';
 import { createAuthenticate } from './middleware/authenticate.ts';
+import { createConnectionSlots } from './middleware/connection-slots.ts';
 import { createLimitGuard } from './middleware/limit-guard.ts';
 import { createOriginCheck } from './middleware/origin.ts';
 import { createRateLimits } from './middleware/rate-limit.ts';
 import { createAddressReader } from './middleware/request-context.ts';
 import { bindRoutes } from './middleware/rest-door.ts';
 import { openSocketDoor } from './middleware/socket-door.ts';
+import { type AttachmentsModule, createAttachmentsModule } from './modules/attachments/index.ts';
 import { createMessagingModule, sanitizeText } from './modules/messaging/index.ts';
+import { createBlocks, createReports } from './modules/moderation/index.ts';
 import { createPresenceModule } from './modules/presence/index.ts';
+import { createSearchModule } from './modules/search/index.ts';
+import { createSessionsModule } from './modules/sessions/index.ts';
 import { createHealth, registerPage, registerSystemRoutes } from './modules/system/index.ts';
 import { createUsersModule } from './modules/users/index.ts';
 import { newId } from './utils/ids.ts';
@@ -48,6 +53,8 @@ export interface App {
   readonly io: ParleyServer;
   readonly http: FastifyInstance;
   readonly metrics: Metrics;
+  /** For what runs by the clock and tests run by hand. */
+  readonly attachments: Pick<AttachmentsModule['attachments'], 'sweep'>;
 }
 
 /** Of the server's own package, told by health and docs. */
@@ -99,11 +106,12 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
   });
   const guard = createLimitGuard(limits, metrics);
 
+  const cleanText = (text: string): string => sanitizeText(text, config.messageHtml).text;
   const people = await createUsersModule({
     database,
     config,
     limits: guard,
-    cleanName: (name) => sanitizeText(name, config.messageHtml).text,
+    cleanName: cleanText,
     onVisibilityChanged: (userId) => presence.refresh(userId),
   });
   const { users } = people;
@@ -111,6 +119,7 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     verifier: people.verifier,
     limits: guard,
     ensureSeen: (actor) => users.ensureSeen(actor),
+    refuseRevoked: (actor) => sessions.refuseRevoked(actor),
   });
   const readAddress = createAddressReader(config.trustProxy);
 
@@ -120,7 +129,18 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     isOriginAllowed: createOriginCheck(config.corsOrigins),
     config,
   });
-  const bus = redis ? createRedisBus({ client: redis.client, prefix: REDIS_PREFIX, logger }) : null;
+  const bus = redis ? createRedisBus({ redis, prefix: REDIS_PREFIX, logger }) : null;
+  const { sessions, rest: sessionsRest } = createSessionsModule({ database, io, bus, logger });
+  const blocks = createBlocks({
+    database,
+    bus,
+    directory: users,
+    onChanged: (one, other) => {
+      presence.refresh(one);
+      presence.refresh(other);
+    },
+    logger,
+  });
   const messaging = createMessagingModule({
     database,
     io,
@@ -131,6 +151,26 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     metrics,
     logger,
     config,
+    files: { removeDeleted: (messageId) => files.attachments.removeDeleted(messageId) },
+    blocks: blocks.list,
+  });
+  const files = await createAttachmentsModule({
+    database,
+    config,
+    keepSetting: people.keepSetting,
+    requireReader: async (actor, conversationId) =>
+      void (await messaging.access.require(actor, conversationId, 'read')),
+    refuseRevoked: (actor) => sessions.refuseRevoked(actor),
+    cleanText,
+    logger,
+  });
+  const reports = createReports({ database, messaging, cleanText });
+  const search = createSearchModule({
+    database,
+    messaging,
+    nodeId: registry.nodeId,
+    language: config.searchLanguage,
+    logger,
   });
   const presence = createPresenceModule({
     database,
@@ -140,11 +180,22 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     logger,
   });
 
-  bindRoutes(http, { ...people.rest, ...messaging.rest }, { authenticate, limits: guard });
+  const connections = createConnectionSlots({
+    most: config.maxConnectionsPerUser,
+    client: redis?.client ?? null,
+    prefix: REDIS_PREFIX,
+  });
+  registry.onHeartbeat(() => connections.renew());
+  const rest = { ...people.rest, ...sessionsRest, ...messaging.rest, ...blocks.rest, ...reports.rest, ...search.rest };
+  const door = { authenticate, limits: guard };
+  bindRoutes(http, { ...rest, ...files.rest }, door);
+  await files.register(http, door);
   openSocketDoor({
     io,
     handlers: { ...messaging.commands, ...presence.commands },
-    connect: (socket) => {
+    connect: async (socket) => {
+      sessions.connect(socket);
+      if (!socket.connected) return;
       presence.connect(socket);
       return messaging.connect(socket);
     },
@@ -157,7 +208,7 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     limits: guard,
     metrics,
     logger,
-    maxConnectionsPerUser: config.maxConnectionsPerUser,
+    connections,
     isClosing,
   });
   const health = createHealth({
@@ -183,7 +234,11 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
       [
         { name: 'stop accepting', run: () => stopAccepting(http) },
         { name: 'end sessions', run: () => endSessions(io) },
+        { name: 'end uploads', run: () => files.stop() },
         { name: 'finish messaging', run: () => messaging.stop() },
+        { name: 'finish indexing', run: () => search.stop() },
+        { name: 'stop comparing blocks', run: () => blocks.list.stop() },
+        { name: 'stop watching sessions', run: () => sessions.stop() },
         { name: 'leave the bus', run: () => bus?.close() },
         { name: 'leave the cluster', run: () => registry.stop() },
         { name: 'close sockets', run: () => io.close() },
@@ -199,9 +254,14 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     io,
     http,
     metrics,
+    attachments: files.attachments,
     listen: async () => {
+      await sessions.start();
       await messaging.start();
+      blocks.list.start();
+      await search.start();
       registry.start();
+      files.start();
       stopWatching = watchSlowClients<ParleySocket>({
         clients: () => sockets.values(),
         connectionOf: engineConnection,

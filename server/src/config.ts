@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseRedisUrl } from './utils/redis-url.ts';
 
 /** An algorithm that a token may be signed with. */
 export type TokenAlgorithm = (typeof KEY_SET_ALGORITHMS)[number] | 'HS256';
@@ -39,6 +40,7 @@ export type Config = Readonly<{
   messageRateLimit: number;
   messageRateWindowSeconds: number;
   messageMaxLength: number;
+  searchLanguage: string;
   uploadMaxBytes: number;
   storageUrl: string;
   encryptionKeys: readonly EncryptionKey[];
@@ -74,6 +76,13 @@ export const KEY_SET_ALGORITHMS = [
   'Ed25519',
 ] as const;
 
+/** `simple`, and the languages that PostgreSQL 15 has a dictionary of stems for. */
+const SEARCH_LANGUAGES = [
+  ...['simple', 'arabic', 'armenian', 'basque', 'catalan', 'danish', 'dutch', 'english', 'finnish', 'french', 'german'],
+  ...['greek', 'hindi', 'hungarian', 'indonesian', 'irish', 'italian', 'lithuanian', 'nepali', 'norwegian'],
+  ...['portuguese', 'romanian', 'russian', 'serbian', 'spanish', 'swedish', 'tamil', 'turkish', 'yiddish'],
+] as const;
+
 const LogLevelSchema = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
 
 const wholeNumber = (least: number, most: number) =>
@@ -90,6 +99,14 @@ const address = (...protocols: string[]) =>
       (value) => protocols.includes(URL.parse(value)?.protocol ?? ''),
       `must be an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     );
+
+const redisAddress = z.string().superRefine((value, context) => {
+  try {
+    parseRedisUrl(value);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+  }
+});
 
 const commaList = z.string().transform((value) =>
   value
@@ -135,9 +152,9 @@ export const SETTINGS = {
     text: 'Where the embedded database and, by default, files are kept. One process at a time.',
   },
   REDIS_URL: {
-    schema: address('redis:', 'rediss:').optional(),
+    schema: redisAddress.optional(),
     unset: 'one node',
-    text: 'Needed by more than one node. Unset: everything is done in the process.',
+    text: 'Needed by more than one node. Unset: everything is done in the process. `rediss://` for TLS; several nodes of a Redis Cluster as `redis://a:7000,b:7000`, one as `redis://a:7000?cluster=true`.',
   },
   JWT_SECRET: {
     schema: z.string().optional(),
@@ -210,6 +227,11 @@ export const SETTINGS = {
     unset: '`10000`',
     text: 'Characters (code points) of one message.',
   },
+  SEARCH_LANGUAGE: {
+    schema: z.enum(SEARCH_LANGUAGES).default('simple'),
+    unset: '`simple`',
+    text: 'Whose endings search looks through: `english` finds `houses` by `house`. `simple`: words as they are written. One of PostgreSQL’s languages (`danish`, `dutch`, `english`, `french`, `german` …), the same on every node; a change makes the index anew.',
+  },
   UPLOAD_MAX_BYTES: {
     schema: wholeNumber(1, 1024 ** 4).default(26_214_400),
     unset: '`26214400`',
@@ -218,7 +240,7 @@ export const SETTINGS = {
   STORAGE_URL: {
     schema: address('file:', 's3:').optional(),
     unset: '`files` in `DATA_DIR`',
-    text: 'Where files are kept: `file:` and a path, or `s3://`.',
+    text: 'Where files are kept: `file:` and a path (on several nodes one that all share), or `s3://KEY:SECRET@host/bucket/prefix?region=…`, each part percent-encoded; `&tls=false` without TLS.',
   },
   ENCRYPTION_KEYS: {
     schema: commaList.transform(parseKeyRing).default([]),
@@ -274,6 +296,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     messageRateLimit: read('MESSAGE_RATE_LIMIT'),
     messageRateWindowSeconds: read('MESSAGE_RATE_WINDOW_SECONDS'),
     messageMaxLength: read('MESSAGE_MAX_LENGTH'),
+    searchLanguage: read('SEARCH_LANGUAGE'),
     uploadMaxBytes: read('UPLOAD_MAX_BYTES'),
     storageUrl: read('STORAGE_URL') ?? `file:${dataDir}/files`,
     encryptionKeys: read('ENCRYPTION_KEYS'),

@@ -362,7 +362,7 @@ const FIELD_TEXT: Readonly<Record<string, string>> = {
   senderId: 'The person who sent it.',
   participantIds: 'The others; oneself need not be named.',
   clientMessageId: 'The client’s own key of the send: a repeat stores nothing twice.',
-  attachmentIds: 'Uploaded files (a later version).',
+  attachmentIds: 'One’s own uploaded files, not sent before.',
   replyToId: 'The message of the same conversation that this one answers.',
   mentions: 'Ids of the persons it names.',
   reason: 'Kept in the audit trail.',

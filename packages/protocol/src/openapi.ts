@@ -16,6 +16,8 @@ const STATUS_TEXT: Readonly<Record<string, string>> = {
   200: 'Done.',
   201: 'Created.',
   204: 'Done; there is no body.',
+  206: 'The part asked for.',
+  304: 'Not changed since; there is no body.',
 };
 
 /** The REST door as an OpenAPI 3.1 document. Everything in it is made from `ROUTES`, the schemas and the error table. */
@@ -63,6 +65,7 @@ export function errorsOfRoute(route: RouteDefinition): ErrorCode[] {
   if (route.open) {
     codes.delete('unauthenticated');
     codes.delete('token_expired');
+    codes.delete('session_revoked');
   }
   return (Object.keys(ERRORS) as ErrorCode[]).filter((code) => codes.has(code));
 }
@@ -87,7 +90,7 @@ function operationOf(
     ...(route.body && {
       requestBody: {
         required: !route.body.safeParse(undefined).success,
-        content: { 'application/json': { schema: collection.schemaOf(route.body, 'input') } },
+        content: { [route.bodyType ?? 'application/json']: { schema: collection.schemaOf(route.body, 'input') } },
       },
     }),
     responses: { ...goodAnswers(route, collection), ...problemAnswers(errorsOfRoute(route), problem) },
@@ -129,9 +132,10 @@ function goodAnswers(route: RouteDefinition, collection: SchemaCollection): Json
       {
         description: STATUS_TEXT[status] ?? 'Done.',
         headers: { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } },
-        ...(status !== '204' && {
-          content: { 'application/json': { schema: collection.schemaOf(schema, 'output') } },
-        }),
+        ...(status !== '204' &&
+          status !== '304' && {
+            content: { [route.answerType ?? 'application/json']: { schema: collection.schemaOf(schema, 'output') } },
+          }),
       },
     ]),
   );

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CAPS } from './limits.ts';
-import { ConversationTypeSchema, NotifySchema, PositionSchema, RoleSchema } from './shapes.ts';
+import { ConversationTypeSchema, NotifySchema, PositionSchema, ReportOutcomeSchema, RoleSchema } from './shapes.ts';
 import { countCodePoints, isCleanJson, isCleanString, isEmoji, isWithinDepth } from './text.ts';
 
 const notClean = 'Must not contain NUL or lone surrogates.';
@@ -120,6 +120,17 @@ export const DeleteMessageSchema = z
   .strictObject({ reason: shortText(CAPS.reason).optional() })
   .meta({ id: 'DeleteMessage' });
 
+export const ReportMessageSchema = z
+  .strictObject({ reason: shortText(CAPS.reason).refine((value) => value.trim() !== '', 'Must not be empty.') })
+  .meta({ id: 'ReportMessage' });
+
+export const ResolveReportSchema = z
+  .strictObject({
+    outcome: ReportOutcomeSchema.describe('`deleted` deletes the message and closes every open report of it.'),
+    note: shortText(CAPS.reason).optional(),
+  })
+  .meta({ id: 'ResolveReport' });
+
 export const MarkSchema = z.strictObject({ seq: position }).meta({ id: 'Mark' });
 
 export const SyncSchema = z
@@ -187,11 +198,36 @@ export const AuditQuerySchema = PageQuerySchema.extend({
 });
 export const AuditVerifyQuerySchema = z.object({ conversationId: IdInputSchema.optional() });
 
+export const ReportsQuerySchema = PageQuerySchema.extend({
+  state: z.enum(['open', 'closed', 'all']).default('open'),
+  conversationId: IdInputSchema.optional(),
+});
+export const SearchQuerySchema = PageQuerySchema.extend({
+  q: shortText(CAPS.query)
+    .refine((value) => value.trim() !== '', 'Must not be empty.')
+    .describe('Words, each of which a word of the message must begin with; "words in quotes" stand side by side.'),
+  conversationId: IdInputSchema.optional(),
+  senderId: UserIdInputSchema.optional(),
+  before: z.iso.datetime({ offset: true }).optional().describe('Sent before this time.'),
+  after: z.iso.datetime({ offset: true }).optional().describe('Sent after this time.'),
+  hasFile: z.enum(['true', 'false']).optional().describe('Only with a file, or only without.'),
+});
+
+export const UploadFormSchema = z.strictObject({ file: z.file().describe('The one file; its name is kept as text.') });
+export const AttachmentQuerySchema = z.object({
+  download: z.enum(['true', 'false']).optional().describe('`true`: to be saved, also what could be shown.'),
+  user: UserIdInputSchema.optional().describe('Of a signed address, with `expires` and `signature`.'),
+  expires: z.coerce.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional(),
+  signature: z.string().max(128).optional(),
+});
+
 export const ConversationPathSchema = z.object({ cid: IdInputSchema });
 export const ParticipantPathSchema = z.object({ cid: IdInputSchema, uid: UserIdInputSchema });
 export const MessagePathSchema = z.object({ cid: IdInputSchema, mid: IdInputSchema });
 export const ReactionPathSchema = z.object({ cid: IdInputSchema, mid: IdInputSchema, emoji: EmojiInputSchema });
+export const AttachmentPathSchema = z.object({ aid: IdInputSchema });
 export const UserPathSchema = z.object({ uid: UserIdInputSchema });
+export const ReportPathSchema = z.object({ rid: IdInputSchema });
 
 const inConversation = { conversationId: IdInputSchema };
 const ofMessage = { conversationId: IdInputSchema, messageId: IdInputSchema };
@@ -220,6 +256,9 @@ export type SendMessage = z.output<typeof SendMessageSchema>;
 export type HistoryQuery = z.output<typeof HistoryQuerySchema>;
 export type ConversationsQuery = z.output<typeof ConversationsQuerySchema>;
 export type AuditQuery = z.output<typeof AuditQuerySchema>;
+export type ResolveReport = z.output<typeof ResolveReportSchema>;
+export type ReportsQuery = z.output<typeof ReportsQuerySchema>;
+export type SearchQuery = z.output<typeof SearchQuerySchema>;
 export type PageQuery = z.output<typeof PageQuerySchema>;
 
 function isWebAddress(value: string): boolean {

@@ -13,8 +13,12 @@ export interface RouteDefinition {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
+  /** Of the body, where it is not JSON. */
+  readonly bodyType?: string;
   /** Every status of a good answer, with its body. */
   readonly answers: { readonly [status: number]: z.ZodType };
+  /** Of the good answers, where they are not JSON. */
+  readonly answerType?: string;
   /** Codes beside those that every call may answer with. */
   readonly errors: readonly ErrorCode[];
   /** Needs no token. */
@@ -29,6 +33,7 @@ export const COMMON_ERRORS = [
   'invalid_request',
   'unauthenticated',
   'token_expired',
+  'session_revoked',
   'payload_too_large',
   'unsupported_media_type',
   'rate_limited',
@@ -39,6 +44,7 @@ export const COMMON_ERRORS = [
 const inConversation = ['not_found', 'not_a_participant'] as const;
 const guarded = ['not_found', 'not_a_participant', 'forbidden'] as const;
 const nothing = z.null();
+const bytes = z.file();
 
 export const ROUTES = {
   guestSignIn: {
@@ -87,6 +93,15 @@ export const ROUTES = {
     answers: { 200: shape.UserSchema, 201: shape.UserSchema },
     errors: ['forbidden'],
   },
+  revokeSessions: {
+    method: 'DELETE',
+    path: '/users/:uid/sessions',
+    summary: 'End all sessions of a person everywhere; tokens issued before are refused (administrators).',
+    tag: 'Identity',
+    params: request.UserPathSchema,
+    answers: { 204: nothing },
+    errors: ['forbidden', 'not_found'],
+  },
   createConversation: {
     method: 'POST',
     path: '/conversations',
@@ -94,7 +109,7 @@ export const ROUTES = {
     tag: 'Conversations',
     body: request.CreateConversationSchema,
     answers: { 200: shape.ConversationSchema, 201: shape.ConversationSchema },
-    errors: [],
+    errors: ['blocked'],
   },
   listConversations: {
     method: 'GET',
@@ -199,7 +214,7 @@ export const ROUTES = {
     params: request.ConversationPathSchema,
     body: request.SendMessageSchema,
     answers: { 200: shape.SentMessageSchema, 201: shape.SentMessageSchema },
-    errors: [...guarded, 'empty_message', 'message_too_long', 'idempotency_conflict'],
+    errors: [...guarded, 'blocked', 'empty_message', 'message_too_long', 'idempotency_conflict', 'attachment_in_use'],
   },
   listMessages: {
     method: 'GET',
@@ -208,7 +223,8 @@ export const ROUTES = {
     tag: 'Messages',
     params: request.ConversationPathSchema,
     query: request.HistoryQuerySchema,
-    answers: { 200: shape.pageOf(shape.MessageSchema) },
+    // 304: nothing of the conversation changed since the `ETag` that came as `If-None-Match`.
+    answers: { 200: shape.pageOf(shape.MessageSchema), 304: nothing },
     errors: inConversation,
   },
   getMessage: {
@@ -237,7 +253,7 @@ export const ROUTES = {
     params: request.MessagePathSchema,
     body: request.EditMessageSchema,
     answers: { 200: shape.MessageSchema },
-    errors: [...guarded, 'empty_message', 'message_too_long', 'revision_conflict', 'message_deleted'],
+    errors: [...guarded, 'blocked', 'empty_message', 'message_too_long', 'revision_conflict', 'message_deleted'],
   },
   deleteMessage: {
     method: 'DELETE',
@@ -256,7 +272,7 @@ export const ROUTES = {
     tag: 'Messages',
     params: request.ReactionPathSchema,
     answers: { 200: shape.MessageSchema },
-    errors: [...guarded, 'message_deleted'],
+    errors: [...guarded, 'blocked', 'message_deleted'],
   },
   removeReaction: {
     method: 'DELETE',
@@ -265,7 +281,7 @@ export const ROUTES = {
     tag: 'Messages',
     params: request.ReactionPathSchema,
     answers: { 200: shape.MessageSchema },
-    errors: [...guarded, 'message_deleted'],
+    errors: [...guarded, 'blocked', 'message_deleted'],
   },
   markRead: {
     method: 'POST',
@@ -323,6 +339,113 @@ export const ROUTES = {
     tag: 'Sync',
     answers: { 200: shape.BadgeSchema },
     errors: [],
+  },
+  searchMessages: {
+    method: 'GET',
+    path: '/search/messages',
+    summary: 'Messages one may see that have these words, newest first.',
+    tag: 'Search',
+    query: request.SearchQuerySchema,
+    answers: { 200: shape.pageOf(shape.SearchHitSchema) },
+    errors: inConversation,
+  },
+  listBlocks: {
+    method: 'GET',
+    path: '/blocks',
+    summary: 'Whom I block, the latest first.',
+    tag: 'Moderation',
+    query: request.PageQuerySchema,
+    answers: { 200: shape.pageOf(shape.BlockSchema) },
+    errors: [],
+  },
+  block: {
+    method: 'PUT',
+    path: '/blocks/:uid',
+    summary: 'Block somebody.',
+    tag: 'Moderation',
+    params: request.UserPathSchema,
+    answers: { 204: nothing },
+    errors: ['not_found'],
+  },
+  unblock: {
+    method: 'DELETE',
+    path: '/blocks/:uid',
+    summary: 'Block somebody no longer.',
+    tag: 'Moderation',
+    params: request.UserPathSchema,
+    answers: { 204: nothing },
+    errors: ['not_found'],
+  },
+  reportMessage: {
+    method: 'POST',
+    path: '/conversations/:cid/messages/:mid/reports',
+    summary: 'Report a message to the administrators (200 for a repeat).',
+    tag: 'Moderation',
+    params: request.MessagePathSchema,
+    body: request.ReportMessageSchema,
+    answers: { 200: shape.MessageReportSchema, 201: shape.MessageReportSchema },
+    errors: [...inConversation, 'message_deleted'],
+  },
+  listReports: {
+    method: 'GET',
+    path: '/reports',
+    summary: 'Reports of messages, newest first (administrators).',
+    tag: 'Moderation',
+    query: request.ReportsQuerySchema,
+    answers: { 200: shape.pageOf(shape.ReportSchema) },
+    errors: ['forbidden'],
+  },
+  resolveReport: {
+    method: 'POST',
+    path: '/reports/:rid/resolution',
+    summary: 'Close a report, with or without deleting the message (administrators).',
+    tag: 'Moderation',
+    params: request.ReportPathSchema,
+    body: request.ResolveReportSchema,
+    answers: { 200: shape.ReportSchema },
+    errors: ['forbidden', 'not_found', 'revision_conflict'],
+  },
+  uploadAttachment: {
+    method: 'POST',
+    path: '/attachments',
+    summary: 'Upload a file in one go.',
+    tag: 'Attachments',
+    body: request.UploadFormSchema,
+    bodyType: 'multipart/form-data',
+    answers: { 201: shape.AttachmentSchema },
+    errors: [],
+  },
+  getAttachment: {
+    method: 'GET',
+    path: '/attachments/:aid',
+    summary: 'The bytes of a file, with `Range` a part of them.',
+    tag: 'Attachments',
+    params: request.AttachmentPathSchema,
+    query: request.AttachmentQuerySchema,
+    // 304: the caller has these very bytes.
+    answers: { 200: bytes, 206: bytes, 304: nothing },
+    answerType: '*/*',
+    errors: inConversation,
+  },
+  getThumbnail: {
+    method: 'GET',
+    path: '/attachments/:aid/thumbnail',
+    summary: 'A small picture of a file that has one (WebP).',
+    tag: 'Attachments',
+    params: request.AttachmentPathSchema,
+    query: request.AttachmentQuerySchema,
+    answers: { 200: bytes, 206: bytes, 304: nothing },
+    answerType: 'image/webp',
+    errors: inConversation,
+  },
+  getAttachmentLink: {
+    method: 'GET',
+    path: '/attachments/:aid/link',
+    summary: 'What a file is, and addresses of it that need no token for a while.',
+    tag: 'Attachments',
+    params: request.AttachmentPathSchema,
+    answers: { 200: shape.AttachmentLinkSchema },
+    errors: inConversation,
   },
   listAudit: {
     method: 'GET',

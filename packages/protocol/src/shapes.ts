@@ -49,6 +49,15 @@ export const AttachmentSchema = z
   })
   .meta({ id: 'Attachment' });
 
+export const AttachmentLinkSchema = z
+  .strictObject({
+    attachment: AttachmentSchema,
+    url: z.string().describe('Needs no token, for an `<img>`. For the asking person alone, until `expiresAt`.'),
+    thumbnailUrl: z.string().nullable(),
+    expiresAt: TimeSchema,
+  })
+  .meta({ id: 'AttachmentLink' });
+
 export const ReactionSchema = z
   .strictObject({ emoji: z.string(), count: z.int().positive(), userIds: z.array(z.string()) })
   .meta({ id: 'Reaction' });
@@ -220,6 +229,41 @@ export const AuditVerdictSchema = z
   })
   .meta({ id: 'AuditVerdict' });
 
+export const BlockSchema = z
+  .strictObject({ user: UserSchema.describe('Whom one blocks.'), createdAt: TimeSchema })
+  .meta({ id: 'Block' });
+
+/** A report as its maker sees it. */
+export const MessageReportSchema = z
+  .strictObject({
+    id: IdSchema,
+    conversationId: IdSchema,
+    messageId: IdSchema,
+    reporterId: z.string(),
+    reason: z.string(),
+    createdAt: TimeSchema,
+  })
+  .meta({ id: 'MessageReport' });
+
+export const ReportOutcomeSchema = z.enum(['dismissed', 'deleted']);
+
+export const ReportSchema = MessageReportSchema.extend({
+  resolvedAt: TimeSchema.nullable(),
+  resolvedBy: z.string().nullable(),
+  outcome: ReportOutcomeSchema.nullable().describe('Null while it is open.'),
+  note: z.string().nullable().describe('What the administrator noted.'),
+  message: MessageSchema.nullable().describe('As it is now.'),
+}).meta({ id: 'Report' });
+
+export const HighlightSchema = z
+  .strictObject({ start: z.int().nonnegative(), end: z.int().positive() })
+  .describe('A range of `content`, its end excluded, in UTF-16 code units.')
+  .meta({ id: 'Highlight' });
+
+export const SearchHitSchema = MessageSchema.extend({
+  highlights: z.array(HighlightSchema).describe('What was found in `content`, in order, without overlap.'),
+}).meta({ id: 'SearchHit' });
+
 export const GuestSessionSchema = z.strictObject({ token: z.string(), user: UserSchema }).meta({ id: 'GuestSession' });
 
 /** A page of a list: `nextCursor` is opaque, null at the end. */
@@ -233,6 +277,7 @@ export type Notify = z.output<typeof NotifySchema>;
 export type User = z.output<typeof UserSchema>;
 export type Participant = z.output<typeof ParticipantSchema>;
 export type Attachment = z.output<typeof AttachmentSchema>;
+export type AttachmentLink = z.output<typeof AttachmentLinkSchema>;
 export type Reaction = z.output<typeof ReactionSchema>;
 export type ReplyPreview = z.output<typeof ReplyPreviewSchema>;
 export type Metadata = z.output<typeof MetadataSchema>;
@@ -251,6 +296,12 @@ export type SyncResult = z.output<typeof SyncResultSchema>;
 export type Badge = z.output<typeof BadgeSchema>;
 export type AuditEntry = z.output<typeof AuditEntrySchema>;
 export type AuditVerdict = z.output<typeof AuditVerdictSchema>;
+export type Block = z.output<typeof BlockSchema>;
+export type MessageReport = z.output<typeof MessageReportSchema>;
+export type ReportOutcome = z.output<typeof ReportOutcomeSchema>;
+export type Report = z.output<typeof ReportSchema>;
+export type Highlight = z.output<typeof HighlightSchema>;
+export type SearchHit = z.output<typeof SearchHitSchema>;
 export type GuestSession = z.output<typeof GuestSessionSchema>;
 export interface Page<T> {
   items: T[];

@@ -100,7 +100,7 @@ describe('docs/protocol.md', () => {
     expect(listed.map(([, call]) => inCode(call))).toEqual(routes.map(([, { method, path }]) => `${method} ${path}`));
     const commands = listed.map(([, , command]) => inCode(command)).filter((name) => name !== undefined);
     expect(commands.filter((name) => !(name in COMMANDS))).toEqual([]);
-    const socketOnly: CommandName[] = ['typing:start', 'typing:stop', 'auth:refresh'];
+    const socketOnly: CommandName[] = ['typing:start', 'typing:stop', 'presence:watch', 'auth:refresh'];
     expect([...commands, ...socketOnly].toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
   });
 

@@ -116,7 +116,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     await server.register(cors, {
       origin: [...config.corsOrigins],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'X-Request-Id'],
+      allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'X-Request-Id', ...UPLOAD_HEADERS],
       exposedHeaders: ['X-Request-Id', 'Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'],
       maxAge: 600,
       strictPreflight: false,
@@ -124,6 +124,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   }
   return server;
 }
+
+/** What resumable uploads are told by. */
+const UPLOAD_HEADERS = ['Tus-Resumable', 'Upload-Length', 'Upload-Offset', 'Upload-Metadata'];
 
 /** No inline script or style anywhere. `'self'` covers the WebSocket of the same origin. */
 const CONTENT_POLICY = {

@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import type { Logger } from '../utils/logger.ts';
+import type { RedisClient } from './redis.ts';
 
 /** A node that says nothing for this long is gone, and what it said of others with it. */
 export const NODE_LEASE_SECONDS = 15;
@@ -21,7 +21,7 @@ export interface NodeRegistry {
 export interface NodeRegistryOptions {
   readonly nodeId: string;
   /** Null: this is the only node. */
-  readonly client: Redis | null;
+  readonly client: RedisClient | null;
   readonly prefix: string;
   readonly logger: Pick<Logger, 'debug'>;
 }
@@ -39,10 +39,11 @@ export function createNodeRegistry({ nodeId, client, prefix, logger }: NodeRegis
     if (!client) return [];
     const others = (await client.smembers(nodes)).filter((id) => id !== nodeId);
     if (others.length === 0) return [];
-    const leases = await client.mget(others.map(leaseOf));
-    const gone = others.filter((_, index) => leases[index] === null);
+    // One by one: in a Redis Cluster the leases lie in different slots.
+    const alive = await Promise.all(others.map(async (id) => (await client.exists(leaseOf(id))) === 1));
+    const gone = others.filter((_, index) => !alive[index]);
     if (gone.length > 0) await client.srem(nodes, ...gone);
-    return others.filter((_, index) => leases[index] !== null);
+    return others.filter((_, index) => alive[index]);
   };
 
   const renew = async (): Promise<void> => {

@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import type { Logger } from '../utils/logger.ts';
+import type { RedisConnection } from './redis.ts';
 
 /**
  * Messages between nodes: each arrives at most once, and may not arrive at all. Nothing that must be right may rest on
@@ -16,8 +16,7 @@ export interface Bus {
 }
 
 export interface RedisBusOptions {
-  /** For publishing: fails fast. */
-  readonly client: Redis;
+  readonly redis: RedisConnection;
   /** Before every channel. */
   readonly prefix: string;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
@@ -25,24 +24,23 @@ export interface RedisBusOptions {
   readonly onLost?: () => void;
 }
 
-/** A bus over Redis publish/subscribe. The subscriptions come back by themselves with the connection. */
-export function createRedisBus({ client, prefix, logger, onLost = () => {} }: RedisBusOptions): Bus {
-  // A connection that subscribes can do nothing else. It may queue while it connects: subscribing late loses only hints.
-  const subscriber = client.duplicate({
-    connectionName: 'parley-subscriber',
-    enableOfflineQueue: true,
-    maxRetriesPerRequest: null,
-    autoResubscribe: true,
-  });
-  // `commandTimeout` of the command client would count against subscriptions that wait for the connection.
-  delete subscriber.options.commandTimeout;
-  subscriber.on('error', () => {
-    // The command client reports the same outage; this one only has to live through it.
-  });
+/**
+ * A bus over Redis publish/subscribe: plain on one Redis, sharded on a cluster (docs/decisions/0007). The subscriptions
+ * come back by themselves with the connection.
+ */
+export function createRedisBus({ redis, prefix, logger, onLost = () => {} }: RedisBusOptions): Bus {
+  const { client, isCluster } = redis;
+  // A connection that subscribes can do nothing else.
+  const subscriber = redis.openSubscriber();
   const wanted = new Map<string, 'subscribe' | 'unsubscribe'>();
   let flushing = false;
   let losing = false;
 
+  const tell = (what: 'subscribe' | 'unsubscribe', channels: readonly string[]): Promise<unknown> => {
+    if (!isCluster) return subscriber[what](...channels);
+    // The channels of one sharded call must lie in one slot.
+    return Promise.all(channels.map((channel) => subscriber[`s${what}`](channel)));
+  };
   /** Subscriptions of one turn go together: a connection joins hundreds of channels at once. */
   const flush = () => {
     flushing = false;
@@ -50,7 +48,7 @@ export function createRedisBus({ client, prefix, logger, onLost = () => {} }: Re
     wanted.clear();
     for (const [what, entries] of changes) {
       const channels = entries.map(([channel]) => prefix + channel);
-      subscriber[what](...channels).catch((error: unknown) => {
+      tell(what, channels).catch((error: unknown) => {
         // Comes back with the connection, and the tailer sees to it until then.
         logger.warn({ err: error, channels: channels.length }, `redis ${what} failed`);
       });
@@ -65,7 +63,7 @@ export function createRedisBus({ client, prefix, logger, onLost = () => {} }: Re
 
   return {
     publish: (channel, payload) => {
-      client.publish(prefix + channel, payload).then(
+      client[isCluster ? 'spublish' : 'publish'](prefix + channel, payload).then(
         () => {
           if (losing) logger.info('hints between nodes go through again');
           losing = false;
@@ -80,7 +78,9 @@ export function createRedisBus({ client, prefix, logger, onLost = () => {} }: Re
     subscribe: (channel) => want(channel, 'subscribe'),
     unsubscribe: (channel) => want(channel, 'unsubscribe'),
     listen: (listener) => {
-      subscriber.on('message', (channel: string, payload: string) => listener(channel.slice(prefix.length), payload));
+      subscriber.on(isCluster ? 'smessage' : 'message', (channel: string, payload: string) =>
+        listener(channel.slice(prefix.length), payload),
+      );
     },
     close: () => subscriber.disconnect(),
   };

@@ -29,7 +29,8 @@ export interface TokenVerifier {
  * Who a token names, for both doors. Counts bad tokens by address, and enters people seen for the first time in the
  * directory.
  *
- * @throws AppError as `verify` does; `unauthenticated` without a token, `rate_limited` past the limit of bad tokens.
+ * @throws AppError as `verify` does; `unauthenticated` without a token, `session_revoked` for one that was issued before
+ *   its person's sessions were ended, `rate_limited` past the limit of bad tokens.
  */
 export type Authenticate = (token: string | undefined, address: string) => Promise<Actor>;
 
@@ -38,13 +39,15 @@ export interface AuthenticateDeps {
   limits: LimitGuard;
   /** Enters the person in the directory. */
   ensureSeen(actor: Actor): Promise<void>;
+  /** @throws AppError `session_revoked` for a token whose person's sessions were ended since. */
+  refuseRevoked(actor: Actor): Promise<void>;
 }
 
 /**
  * Only what was no token of ours at all counts as bad: one that has merely ended is a client that has not refreshed yet,
  * and a whole office of those shares one address. Good tokens pass from an address over the limit.
  */
-export function createAuthenticate({ verifier, limits, ensureSeen }: AuthenticateDeps): Authenticate {
+export function createAuthenticate({ verifier, limits, ensureSeen, refuseRevoked }: AuthenticateDeps): Authenticate {
   return async (token, address) => {
     if (token === undefined) throw new AppError('unauthenticated');
     let actor: Actor;
@@ -57,6 +60,8 @@ export function createAuthenticate({ verifier, limits, ensureSeen }: Authenticat
       throw error;
     }
     await ensureSeen(actor);
+    // Last, so that nothing is waited for between this and what the caller does with the actor.
+    await refuseRevoked(actor);
     return actor;
   };
 }
@@ -162,7 +167,7 @@ function passOverWrongKey(error: unknown): undefined {
   throw error;
 }
 
-function toActor({ sub, exp, name, picture, roles }: JWTPayload): Actor {
+function toActor({ sub, exp, iat, name, picture, roles }: JWTPayload): Actor {
   if (typeof sub !== 'string' || sub.length < 1 || sub.length > CAPS.userId || !isCleanString(sub)) {
     throw new AppError('unauthenticated', { detail: 'The token names no valid user.' });
   }
@@ -172,6 +177,7 @@ function toActor({ sub, exp, name, picture, roles }: JWTPayload): Actor {
     avatarUrl: typeof picture === 'string' && isPicture(picture) ? picture : null,
     roles: Array.isArray(roles) ? [...new Set(roles.filter(isTokenRole))] : [],
     expiresAt: Math.min(Math.floor(exp! * 1000), LATEST_EXPIRY),
+    issuedAt: typeof iat === 'number' ? iat * 1000 : null,
   };
 }
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { LIMITS, type LimitName } from '@parley/protocol';
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
+import type { RedisClient } from '../infrastructure/redis.ts';
 import { AppError } from '../utils/app-error.ts';
 import type { Logger } from '../utils/logger.ts';
 
@@ -85,7 +86,7 @@ export interface RateLimitOptions {
   /** `RATE_LIMIT_FACTOR`: multiplies every limit but that of messages, 0 turns them off. */
   readonly factor: number;
   /** Must fail fast: needs `commandTimeout` and no offline queue. Without it, this process is the only node. */
-  readonly redis?: Redis;
+  readonly redis?: RedisClient;
   /** Before every key in Redis. */
   readonly prefix: string;
   /** Nodes alive when Redis was last heard of. */
@@ -396,8 +397,10 @@ interface SharedLog {
 }
 
 /** Sliding logs in Redis, on Redis's clock: sorted sets of entries by the time from which they age, and of open ones. */
-function createSharedLog(redis: Redis, prefix: string): SharedLog {
-  const { commandTimeout, enableOfflineQueue } = redis.options;
+function createSharedLog(redis: RedisClient, prefix: string): SharedLog {
+  const { enableOfflineQueue } = redis.options;
+  const commandTimeout =
+    redis instanceof Redis ? redis.options.commandTimeout : redis.options.redisOptions?.commandTimeout;
   if (!commandTimeout || enableOfflineQueue) {
     throw new Error('the Redis client of the rate limits needs commandTimeout and enableOfflineQueue: false');
   }

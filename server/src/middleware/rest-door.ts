@@ -24,6 +24,8 @@ export interface RouteCall<Name extends RouteName> {
   readonly body: Parsed<Name, 'body'>;
   /** The `Idempotency-Key` header, where one came. */
   readonly idempotencyKey: string | undefined;
+  /** The `If-None-Match` header, where one came. */
+  readonly ifNoneMatch: string | undefined;
   /** Where the call comes from, as far as TRUST_PROXY lets us know. */
   readonly address: string;
   readonly requestId: string;
@@ -79,27 +81,33 @@ function bindRoute(server: FastifyInstance, name: RouteName, handler: Handler, d
     method: definition.method,
     url: API_PREFIX + definition.path,
     // Before the body is read, so that strangers cost little.
-    onRequest: definition.open
-      ? []
-      : async (request) => {
-          request.actor = await deps.authenticate(bearerToken(request), request.ip);
-          await limits.take(restCallsRateLimiter, request.actor.id);
-          const own = ROUTE_LIMITS[name];
-          if (own) await limits.take(own, request.actor.id);
-        },
+    onRequest: definition.open ? [] : admit(deps, ROUTE_LIMITS[name]),
     handler: async (request, reply) => {
-      const { actor } = request;
       try {
         const { status, body, headers } = await handler(callOf(request, name));
         if (headers) reply.headers(headers);
         reply.code(status);
         return body ?? reply.send();
       } catch (error) {
-        const refused = toAppError(error);
-        throw actor ? await limits.refusal(refused, actor.id) : refused;
+        throw await refusalOf(request, error, limits);
       }
     },
   });
+}
+
+/** What goes before every handler of a route with a token, also of those that stream: who calls, and how often they may. */
+export function admit({ authenticate, limits }: RestDoorDeps, own?: RateLimit) {
+  return async (request: FastifyRequest): Promise<void> => {
+    request.actor = await authenticate(bearerToken(request), request.ip);
+    await limits.take(restCallsRateLimiter, request.actor.id);
+    if (own) await limits.take(own, request.actor.id);
+  };
+}
+
+/** What to answer for what a handler threw; 403 and 404 count against the caller (RATE-2). */
+export async function refusalOf({ actor }: FastifyRequest, error: unknown, limits: LimitGuard): Promise<AppError> {
+  const refused = toAppError(error);
+  return actor ? limits.refusal(refused, actor.id) : refused;
 }
 
 function callOf(request: FastifyRequest, name: RouteName) {
@@ -112,6 +120,7 @@ function callOf(request: FastifyRequest, name: RouteName) {
     query: definition.query && parseInput(definition.query, request.query),
     body: definition.body && parseInput(definition.body, request.body),
     idempotencyKey: name === 'sendMessage' ? idempotencyKey(request) : undefined,
+    ifNoneMatch: request.headers['if-none-match'],
     address: request.ip,
     requestId: request.id,
     // Most calls log nothing but their own line, so the child is made when asked for.

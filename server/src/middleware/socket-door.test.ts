@@ -13,12 +13,20 @@ import {
 import type { Actor } from '../utils/actor.ts';
 import { AppError } from '../utils/app-error.ts';
 import { createMetrics } from '../utils/metrics.ts';
+import { createConnectionSlots } from './connection-slots.ts';
 import { createLimitGuard } from './limit-guard.ts';
 import { createRateLimits } from './rate-limit.ts';
 import { type CommandHandlers, MOST_WAITING_COMMANDS, openSocketDoor, type SocketDoorDeps } from './socket-door.ts';
 
 const logger = pino({ level: 'silent' });
-const actor: Actor = { id: 'ann', name: 'Ann', avatarUrl: null, roles: [], expiresAt: Date.now() + 3_600_000 };
+const actor: Actor = {
+  id: 'ann',
+  name: 'Ann',
+  avatarUrl: null,
+  roles: [],
+  expiresAt: Date.now() + 3_600_000,
+  issuedAt: null,
+};
 
 let http: HttpServer;
 let server: ParleyServer;
@@ -49,7 +57,7 @@ async function open(handlers: CommandHandlers, deps: Partial<SocketDoorDeps> = {
     limits: createLimitGuard(limits, metrics),
     metrics,
     logger,
-    maxConnectionsPerUser: 20,
+    connections: createConnectionSlots({ most: 20, client: null, prefix: '' }),
     isClosing: () => false,
     ...deps,
   });

@@ -21,6 +21,7 @@ import { AppError } from '../utils/app-error.ts';
 import type { Logger } from '../utils/logger.ts';
 import type { Metrics } from '../utils/metrics.ts';
 import type { Authenticate } from './authenticate.ts';
+import type { ConnectionSlots } from './connection-slots.ts';
 import { logFailure, parseInput, toAppError } from './error-handler.ts';
 import type { LimitGuard } from './limit-guard.ts';
 import { type RateLimit, socketCommandsRateLimiter, syncRateLimiter, typingRateLimiter } from './rate-limit.ts';
@@ -53,7 +54,7 @@ export interface SocketDoorDeps {
   limits: LimitGuard;
   metrics: Metrics;
   logger: Logger;
-  maxConnectionsPerUser: number;
+  connections: ConnectionSlots;
   /** True from the moment the server goes down: nobody is let in any more. */
   isClosing(): boolean;
 }
@@ -76,10 +77,9 @@ type AnyHandler = (call: unknown) => Promise<unknown>;
 /** Lets sockets in, reads their commands, and ends their sessions with their tokens. */
 export function openSocketDoor(deps: SocketDoorDeps): void {
   const { io, logger } = deps;
-  const connections = new ConnectionCount(deps.maxConnectionsPerUser);
 
   io.use((socket, next) => {
-    admit(socket, deps, connections).then(
+    admit(socket, deps).then(
       () => next(),
       (error: unknown) => next(refuseConnection(toAppError(error), logger)),
     );
@@ -91,43 +91,20 @@ export function openSocketDoor(deps: SocketDoorDeps): void {
   });
 }
 
-/** How many sockets each person has open here. */
-class ConnectionCount {
-  readonly #most: number;
-  readonly #open = new Map<string, number>();
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  /** Counts one more; returns how to give it back, which works once. */
-  take(userId: string): () => void {
-    const open = this.#open.get(userId) ?? 0;
-    if (open >= this.#most) throw new AppError('too_many_connections', { retryAfterMs: 10_000 });
-    this.#open.set(userId, open + 1);
-    let taken = true;
-    return () => {
-      if (!taken) return;
-      taken = false;
-      const left = this.#open.get(userId)! - 1;
-      if (left === 0) this.#open.delete(userId);
-      else this.#open.set(userId, left);
-    };
-  }
-}
-
-async function admit(socket: ParleySocket, deps: SocketDoorDeps, connections: ConnectionCount): Promise<void> {
+async function admit(socket: ParleySocket, deps: SocketDoorDeps): Promise<void> {
   if (deps.isClosing()) throw new AppError('unavailable', { retryAfterMs: 1_000 });
   const { token } = socket.handshake.auth as { token?: unknown };
   const address = socketAddress(socket, deps);
   const actor = await deps.authenticate(typeof token === 'string' ? token : undefined, address);
   // The tolerance is for verifying; a session ends at the very end of its token, so here it would have none.
   if (actor.expiresAt <= Date.now()) throw new AppError('token_expired');
-  const release = connections.take(actor.id);
-  // One of the two comes, whether or not the socket gets as far as `connection`.
-  socket.once('disconnect', release);
-  engineConnection(socket).once('close', release);
   socket.data = new SessionData(actor, socket.id, address, deps.logger);
+  const release = await deps.connections.take(actor.id);
+  // One of the two comes, whether or not the socket gets as far as `connection`; or it came while the slot was taken.
+  socket.once('disconnect', release);
+  const connection = engineConnection(socket);
+  connection.once('close', release);
+  if (connection.readyState === 'closed') release();
 }
 
 function socketAddress(socket: ParleySocket, { readAddress }: SocketDoorDeps): string {

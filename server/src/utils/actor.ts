@@ -10,4 +10,6 @@ export interface Actor {
   readonly roles: readonly TokenRole[];
   /** When the token ends, in milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** When the token was issued, in milliseconds since the epoch; null where it does not say. */
+  readonly issuedAt: number | null;
 }

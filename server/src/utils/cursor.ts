@@ -1,4 +1,5 @@
-import type { Page } from '@parley/protocol';
+import { isCleanJson, type Page } from '@parley/protocol';
+import { z } from 'zod';
 import { invalidField } from './app-error.ts';
 
 /** An opaque cursor that holds a place in a list. */
@@ -14,11 +15,23 @@ export function decodeCursor<Place>(
   if (cursor === undefined) return undefined;
   try {
     const place: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (isPlace(place)) return place;
+    if (isStorable(place) && isPlace(place)) return place;
   } catch {
     // Not JSON: as wrong as a wrong place.
   }
   throw invalidField('cursor', 'Is not a cursor of this list.');
+}
+
+const time = z.iso.datetime({ offset: true });
+
+/**
+ * Whether the database can be asked with it at all. A cursor comes back from outside, and what JavaScript takes for a
+ * time (`1`, `Mon, 25 Dec 1995`, the 30th of February) or for text (NUL) PostgreSQL may not.
+ */
+function isStorable(place: unknown): boolean {
+  if (!isCleanJson(place)) return false;
+  const at = typeof place === 'object' && place !== null && 'at' in place ? place.at : undefined;
+  return at === undefined || (time.safeParse(at).success && Date.parse(String(at)) >= 0);
 }
 
 /** A page of up to `limit` items out of a read of `limit + 1`; the one too many says that more follows. */

@@ -67,6 +67,25 @@ export async function appendToChain(
   return { count: entry.position, hash: entry.hash };
 }
 
+/** Where the head of the server's own chain is kept. */
+const SERVER_CHAIN_SETTING = 'auditHead';
+const EMPTY_CHAIN: ChainHead = { count: 0, hash: '' };
+
+/**
+ * Appends to the server's own chain, that of actions which belong to no conversation, inside of the caller's transaction.
+ * Its head is a row of the settings, locked here until the transaction ends: such actions follow one another.
+ */
+export async function appendToServerChain(tx: Transaction, record: AuditRecord): Promise<void> {
+  const [row] = await tx.$queryRaw<{ value: string; at: string }[]>`
+    INSERT INTO "ServerSetting" AS s (key, value) VALUES (${SERVER_CHAIN_SETTING}, ${JSON.stringify(EMPTY_CHAIN)})
+    ON CONFLICT (key) DO UPDATE SET value = s.value
+    RETURNING value, to_json(date_trunc('milliseconds', clock_timestamp())) #>> '{}' AS at`;
+  const at = new Date(row!.at).toISOString();
+  const head = await appendToChain(tx, null, JSON.parse(row!.value) as ChainHead, at, record);
+  await tx.$executeRaw`
+    UPDATE "ServerSetting" SET value = ${JSON.stringify(head)} WHERE key = ${SERVER_CHAIN_SETTING}`;
+}
+
 /** Reads the trail. Writing goes through `appendToChain`, inside of the transaction of what is recorded. */
 export class AuditRepository {
   readonly #prisma: PrismaClient;
@@ -101,6 +120,17 @@ export class AuditRepository {
       FROM "Conversation" c WHERE c.id = ${conversationId}::uuid`;
     if (!row) return null;
     return { entries: (row.entries ?? []).map(canonical), head: { count: row.count, hash: row.hash } };
+  }
+
+  /** The server's own chain: actions that belong to no conversation. */
+  async findServerChain(): Promise<{ entries: ChainedEntry[]; head: ChainHead }> {
+    const [row] = await this.#prisma.$queryRaw<{ head: string | null; entries: EntryRow[] | null }[]>`
+      SELECT (SELECT value FROM "ServerSetting" WHERE key = ${SERVER_CHAIN_SETTING}) AS head,
+        (SELECT jsonb_agg(${entryJson} ORDER BY e.position) FROM "AuditEntry" e WHERE e."conversationId" IS NULL) AS entries`;
+    return {
+      entries: (row!.entries ?? []).map(canonical),
+      head: row!.head === null ? EMPTY_CHAIN : (JSON.parse(row!.head) as ChainHead),
+    };
   }
 
   /** Ids of the conversations after `after` in order of id, for a walk over all chains. */

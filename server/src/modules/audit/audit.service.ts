@@ -36,9 +36,12 @@ export class AuditService {
     return verifyChain(chain.entries, chain.head);
   }
 
-  /** As `verify` for every conversation, without an actor. */
+  /** As `verify` for every conversation and the server's own chain, without an actor. */
   async verifyAll(): Promise<AuditVerdict> {
-    let entries = 0;
+    const own = await this.#repository.findServerChain();
+    const ownVerdict = verifyChain(own.entries, own.head);
+    if (!ownVerdict.ok) return { ...ownVerdict, problem: `in the server's own chain: ${ownVerdict.problem}` };
+    let { entries } = ownVerdict;
     for await (const id of this.#conversations()) {
       const verdict = await this.verifyConversation(id);
       entries += verdict.entries;

@@ -3,7 +3,7 @@ import { AuditRepository } from './audit.repository.ts';
 import { AuditService } from './audit.service.ts';
 
 export { verifyAuditCommand } from './audit.commands.ts';
-export { type AuditRecord, appendToChain } from './audit.repository.ts';
+export { type AuditRecord, appendToChain, appendToServerChain } from './audit.repository.ts';
 export { AuditService } from './audit.service.ts';
 export type { ChainHead } from './audit-chain.ts';
 

@@ -1,3 +1,4 @@
+import type { Message } from '@parley/protocol';
 import type { Config } from '../../config.ts';
 import type { Database } from '../../infrastructure/database.ts';
 import type { Bus } from '../../infrastructure/redis-bus.ts';
@@ -11,7 +12,7 @@ import { createAuditModule } from '../audit/index.ts';
 import type { UsersService } from '../users/index.ts';
 import { createLogReader } from './log-reader.ts';
 import type { Publisher } from './messaging.events.ts';
-import { presentParticipant } from './messaging.presenter.ts';
+import { presentMessage, presentParticipant } from './messaging.presenter.ts';
 import { preloadSanitizer } from './messaging.sanitizer.ts';
 import { ChangesRepository } from './repositories/changes.repository.ts';
 import { ConversationLog } from './repositories/conversation-log.ts';
@@ -24,16 +25,17 @@ import { messagingRoutes } from './routes/rest/messaging.routes.ts';
 import { messagingCommands } from './routes/socket/messaging.socket.ts';
 import { Committer } from './services/committer.ts';
 import { ConversationAccess } from './services/conversation-access.ts';
-import { ConversationsService } from './services/conversations.service.ts';
+import { type Blocks, ConversationsService } from './services/conversations.service.ts';
 import { MembershipService } from './services/membership.service.ts';
-import { MessagingService, type People } from './services/messaging.service.ts';
+import { type Files, MessagingService, type People } from './services/messaging.service.ts';
 import { NodeLink } from './services/node-link.ts';
-import { RealtimeMessagingService } from './services/realtime-messaging.service.ts';
+import { type Cuts, RealtimeMessagingService } from './services/realtime-messaging.service.ts';
 import { ReceiptsService } from './services/receipts.service.ts';
 import { SyncService } from './services/sync.service.ts';
 import { Tailer } from './services/tailer.ts';
 import { TypingService } from './services/typing.service.ts';
 
+export { presentAttachment } from './messaging.presenter.ts';
 export { sanitizeText } from './messaging.sanitizer.ts';
 
 export interface MessagingModuleDeps {
@@ -47,13 +49,22 @@ export interface MessagingModuleDeps {
   readonly limits: RateLimits;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly files: Files;
   readonly config: Pick<Config, 'messageHtml' | 'messageMaxLength'>;
+  /** Blocks between people. */
+  readonly blocks: Blocks & Cuts;
 }
 
 /** What the rest of the server sees of messaging. */
 export interface MessagingModule {
   readonly rest: RouteHandlers;
   readonly commands: CommandHandlers;
+  /** For the modules beside it: conversations as somebody may reach them, and messages in wire shape. */
+  readonly access: ConversationAccess;
+  readonly messages: Pick<MessagingService, 'getMessage' | 'deleteMessage'> & {
+    /** By id; those that are gone with their conversation are missing. Who may see them the caller has decided. */
+    findMany(ids: readonly string[]): Promise<Map<string, Message>>;
+  };
   /** Joins a connection's rooms, then tells it `ready`. */
   connect(socket: ParleySocket): Promise<void>;
   disconnect(socket: ParleySocket): void;
@@ -102,10 +113,11 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
     directory: users,
     text,
     nodeId,
+    blocks: deps.blocks,
   });
-  const membership = new MembershipService({ access, participants, committer, directory: users });
+  const membership = new MembershipService({ access, participants, committer, directory: users, blocks: deps.blocks });
   const receipts = new ReceiptsService({ receipts: new ReceiptsRepository(prisma), access, publisher });
-  const sync = new SyncService({ changes, access, directory: users });
+  const sync = new SyncService({ changes, access, directory: users, blocks: deps.blocks });
   const messaging = new MessagingService({
     access,
     log: messageLog,
@@ -115,12 +127,14 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
     people: createPeople(users),
     limits,
     text,
+    files: deps.files,
     onSent: () => metrics.messagesSent.inc(),
   });
   const feed = new RealtimeMessagingService({
     io,
     reader: createLogReader({ changes, conversations, sync }),
     link,
+    cuts: deps.blocks,
     logger,
     metrics: {
       onRepair: () => metrics.feedRepairs.inc(),
@@ -135,6 +149,15 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
   return {
     rest: messagingRoutes({ messaging, conversations, membership, receipts, sync, audit }),
     commands: messagingCommands({ messaging, conversations, membership, receipts, sync, typing }),
+    access,
+    messages: {
+      getMessage: messaging.getMessage.bind(messaging),
+      deleteMessage: messaging.deleteMessage.bind(messaging),
+      findMany: async (ids) => {
+        const rows = await messages.findMany(ids);
+        return new Map(rows.map((row) => [row.id, presentMessage(row)]));
+      },
+    },
     connect: (socket) => feed.connect(socket),
     disconnect: (socket) => feed.disconnect(socket),
     start: async () => {

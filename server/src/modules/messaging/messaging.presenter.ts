@@ -1,4 +1,6 @@
 import {
+  API_PREFIX,
+  type Attachment,
   CAPS,
   type Membership,
   type Message,
@@ -7,7 +9,14 @@ import {
   type SharedConversation,
   type User,
 } from '@parley/protocol';
-import type { ConversationRow, MembershipCounts, MessageRow, ParticipantRow, ReplyRow } from './repositories/rows.ts';
+import type {
+  AttachmentRow,
+  ConversationRow,
+  MembershipCounts,
+  MessageRow,
+  ParticipantRow,
+  ReplyRow,
+} from './repositories/rows.ts';
 
 /** ISO 8601 in UTC with milliseconds, from any form of time that a query answers with. */
 export function presentTime(time: string): string;
@@ -26,7 +35,7 @@ export function presentMessage(row: MessageRow): Message {
     rev: row.rev,
     senderId: row.senderId,
     content: deleted ? null : row.content,
-    attachments: [],
+    attachments: deleted ? [] : (row.attachments ?? []).map(presentAttachment),
     replyTo: deleted || !row.replyTo ? null : presentReply(row.replyTo),
     mentions: deleted ? [] : (row.mentions ?? []),
     metadata: deleted ? null : row.metadata,
@@ -39,6 +48,27 @@ export function presentMessage(row: MessageRow): Message {
     editedAt: presentTime(row.editedAt),
     deletedAt: presentTime(row.deletedAt),
     deletedBy: row.deletedBy,
+  };
+}
+
+/**
+ * A file as everybody sees it. Its addresses need the token of somebody who may read the message, as every call does;
+ * the addresses that an `<img>` can use are asked for by each reader.
+ */
+export function presentAttachment(row: AttachmentRow): Attachment {
+  const url = `${API_PREFIX}/attachments/${row.id}`;
+  const hasThumbnail = row.thumbnailSize !== null;
+  return {
+    id: row.id,
+    fileName: row.fileName,
+    mimeType: row.mimeType,
+    size: row.size,
+    width: row.width,
+    height: row.height,
+    durationMs: row.durationMs,
+    hasThumbnail,
+    url,
+    thumbnailUrl: hasThumbnail ? `${url}/thumbnail` : null,
   };
 }
 
@@ -76,6 +106,14 @@ export function presentParticipant(row: SharedParticipantRow, user: User | undef
     lastDeliveredSeq: row.lastDeliveredSeq,
     rev: row.rev,
   };
+}
+
+/** Participants for somebody who is cut off from some of them: how far those have read is not for them to see. */
+export function withoutPointers(participants: Participant[], cutOff: ReadonlySet<string>): Participant[] {
+  if (cutOff.size === 0) return participants;
+  return participants.map((participant) =>
+    cutOff.has(participant.user.id) ? { ...participant, lastReadSeq: 0, lastDeliveredSeq: 0 } : participant,
+  );
 }
 
 /** A conversation as everybody in it sees it. */

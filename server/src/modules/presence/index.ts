@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import type { Database } from '../../infrastructure/database.ts';
 import type { NodeRegistry } from '../../infrastructure/node-registry.ts';
+import type { RedisClient } from '../../infrastructure/redis.ts';
 import type { Bus } from '../../infrastructure/redis-bus.ts';
 import type { ParleySocket } from '../../infrastructure/socket-server.ts';
 import type { CommandHandlers } from '../../middleware/socket-door.ts';
@@ -11,7 +11,7 @@ import { PresenceService } from './presence.service.ts';
 
 export interface PresenceModuleDeps {
   readonly database: Pick<Database, 'prisma'>;
-  readonly redis: { readonly client: Redis; readonly prefix: string } | null;
+  readonly redis: { readonly client: RedisClient; readonly prefix: string } | null;
   readonly bus: Bus | null;
   readonly registry: NodeRegistry;
   readonly logger: Logger;

@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import { NODE_LEASE_SECONDS, type NodeRegistry } from '../../infrastructure/node-registry.ts';
+import type { RedisClient } from '../../infrastructure/redis.ts';
 
 /** How somebody is on one node; nobody is offline there, they are not there. */
 export type NodeStatus = 'online' | 'away';
@@ -22,7 +22,7 @@ export const noLeases: PresenceLeases = {
 };
 
 /** Leases in Redis: one hash for each node, which expires unless the node goes on renewing it. */
-export function createRedisLeases(client: Redis, registry: NodeRegistry, prefix: string): PresenceLeases {
+export function createRedisLeases(client: RedisClient, registry: NodeRegistry, prefix: string): PresenceLeases {
   const keyOf = (nodeId: string) => `${prefix}presence:${nodeId}`;
   const mine = keyOf(registry.nodeId);
   return {

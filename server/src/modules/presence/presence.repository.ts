@@ -14,7 +14,7 @@ export class PresenceRepository {
     this.#prisma = prisma;
   }
 
-  /** Those of these people who share a conversation with the one who asks, now. */
+  /** Those of these people who share a conversation with the one who asks, now, and no block. */
   async findVisible(userId: string, userIds: readonly string[]): Promise<PresenceRow[]> {
     const rows = await this.#prisma.$queryRaw<{ row: PresenceRow }[]>`
       SELECT jsonb_build_object('userId', u.id, 'lastSeenAt', u."lastSeenAt", 'invisible', u.invisible) AS row
@@ -25,7 +25,10 @@ export class PresenceRepository {
           JOIN "ConversationParticipant" theirs
             ON theirs."conversationId" = mine."conversationId" AND theirs."userId" = u.id AND theirs."leftAt" IS NULL
           JOIN "Conversation" c ON c.id = mine."conversationId" AND c."deletedAt" IS NULL
-          WHERE mine."userId" = ${userId} AND mine."leftAt" IS NULL))`;
+          WHERE mine."userId" = ${userId} AND mine."leftAt" IS NULL))
+        AND NOT EXISTS (
+          SELECT FROM "Block" b WHERE b."endedAt" IS NULL
+            AND (b."userId", b."blockedId") IN ((${userId}, u.id), (u.id, ${userId})))`;
     return rows.map(({ row }) => row);
   }
 

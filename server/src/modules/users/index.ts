@@ -23,6 +23,8 @@ export interface UsersModule {
   users: UsersService;
   rest: ReturnType<typeof usersRoutes>;
   verifier: TokenVerifier;
+  /** Keeps a value of the server's own under a name; answers with the one that was there first. */
+  keepSetting(key: string, value: string): Promise<string>;
 }
 
 /** People: the directory, who one is, and the sign-in of guests. */
@@ -42,5 +44,10 @@ export async function createUsersModule(deps: UsersModuleDeps): Promise<UsersMod
     onVisibilityChanged,
     guestTokens,
   });
-  return { users, rest: usersRoutes(users, limits), verifier: await createTokenVerifier(config, guestSecret) };
+  return {
+    users,
+    rest: usersRoutes(users, limits),
+    verifier: await createTokenVerifier(config, guestSecret),
+    keepSetting: repository.keepSetting,
+  };
 }

@@ -85,6 +85,14 @@ export class ConversationChange {
     return row?.participant ?? null;
   }
 
+  /** Whether a block cuts this direct conversation off for the person; false in every other type. */
+  async isCut(userId: string): Promise<boolean> {
+    if (this.conversation.type !== 'direct') return false;
+    const [row] = await this.tx.$queryRaw<{ cut: boolean }[]>`
+      SELECT parley_is_blocked(${this.conversation.id}::uuid, ${userId}) AS cut`;
+    return row!.cut;
+  }
+
   /** A person's name and picture, read inside the transaction: the embedded database has no second connection. */
   async findPerson(userId: string): Promise<User | undefined> {
     const [person] = await this.tx.$queryRaw<User[]>`

@@ -109,7 +109,9 @@ export class ConversationsRepository {
       SELECT ${viewJson} AS view
       FROM (
         SELECT p."conversationId" AS id, ${activity} AS at
-        FROM "ConversationParticipant" p JOIN "Conversation" c ON c.id = p."conversationId"
+        FROM "ConversationParticipant" p
+        -- One look-up for each: a join might be planned as a scan of everybody's conversations. OFFSET 0 keeps it so.
+        CROSS JOIN LATERAL (SELECT * FROM "Conversation" WHERE id = p."conversationId" OFFSET 0) c
         WHERE p."userId" = ${userId} AND p."leftAt" IS NULL AND c."deletedAt" IS NULL
           AND ${conditions[filter]} ${beyond}
         ORDER BY at DESC, c.id DESC LIMIT ${limit}

@@ -42,7 +42,12 @@ export async function storeDeletion(
   await change.tx.$executeRaw`DELETE FROM "Reaction" WHERE "messageId" = ${id}::uuid`;
   await change.tx.$executeRaw`DELETE FROM "Mention" WHERE "messageId" = ${id}::uuid`;
   await change.tx.$executeRaw`DELETE FROM "MessageRevision" WHERE "messageId" = ${id}::uuid`;
-  return { ...message, content: null, metadata: null, deletedAt: change.moment, deletedBy, rev };
+  // The indexer would do it by and by; but its words are to be gone with it.
+  await change.tx.$executeRaw`DELETE FROM "SearchEntry" WHERE "messageId" = ${id}::uuid`;
+  // From here on nobody gets them; the bytes go after the commit.
+  await change.tx.$executeRaw`
+    UPDATE "Attachment" SET "deletedAt" = ${change.moment}::timestamptz WHERE "messageId" = ${id}::uuid`;
+  return { ...message, content: null, metadata: null, attachments: null, deletedAt: change.moment, deletedBy, rev };
 }
 
 /** Sets a reaction that is not there. */

@@ -2,7 +2,7 @@ import type { Metadata, Role } from '@parley/protocol';
 import type { PrismaClient } from '../../../../prisma/generated/client.ts';
 import { classifyDatabaseError, withRetries } from '../../../infrastructure/database-errors.ts';
 import { AppError } from '../../../utils/app-error.ts';
-import type { ReplyRow } from './rows.ts';
+import type { AttachmentRow, ReplyRow } from './rows.ts';
 
 /** A send that passed every check but those that need the conversation's lock. */
 export interface AppendCommand {
@@ -17,6 +17,8 @@ export interface AppendCommand {
   readonly replyToId: string | null;
   readonly metadata: Metadata | null;
   readonly mentions: readonly string[];
+  /** Ids of the sender's own unsent files, in the order of the message. */
+  readonly attachmentIds: readonly string[];
 }
 
 /** Somebody who came in with a send. */
@@ -38,6 +40,7 @@ export type AppendResult =
       readonly createdAt: number;
       readonly reply: ReplyRow | null;
       readonly mentions: readonly string[];
+      readonly attachments: readonly AttachmentRow[];
       /** The sender had unread messages; the send moved the pointer past them. */
       readonly wasBehind: boolean;
       /** Those who came in with this batch, told with the first message of their conversation. */
@@ -45,7 +48,19 @@ export type AppendResult =
     }
   | { readonly outcome: 'duplicate'; readonly earlierId: string }
   | {
-      readonly outcome: 'idempotency_conflict' | 'not_found' | 'not_a_participant' | 'forbidden' | 'unknown_reply';
+      readonly outcome: 'unknown_attachment';
+      /** Its index in `attachmentIds`. */
+      readonly index: number;
+    }
+  | {
+      readonly outcome:
+        | 'idempotency_conflict'
+        | 'not_found'
+        | 'not_a_participant'
+        | 'forbidden'
+        | 'blocked'
+        | 'unknown_reply'
+        | 'attachment_in_use';
     };
 
 interface Waiting {
@@ -54,7 +69,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** What `parley_append` answers (migration 0002_append). */
+/** What `parley_append` answers (migration 0009_append). */
 interface AppendAnswer {
   readonly at: number;
   readonly results: readonly {
@@ -66,6 +81,9 @@ interface AppendAnswer {
     readonly reply: ReplyRow | null;
     readonly wasBehind: boolean | null;
     readonly mentions: readonly string[] | null;
+    /** Place of the unknown file, from 1. */
+    readonly file: number | null;
+    readonly attachments: readonly AttachmentRow[] | null;
   }[];
   readonly joins: readonly JoinedRow[] | null;
 }
@@ -80,6 +98,9 @@ export interface MessageLogOptions {
   readonly onBatch?: (size: number, seconds: number) => void;
   readonly onDepth?: (depth: number) => void;
 }
+
+/** Each try waits a second at most for a row lock, so that a send is answered, well or by 503, within 3.5 s. */
+const APART_TRIES = 2;
 
 /**
  * The log of messages. Sends that wait at the same moment are committed together: a batch is what came in while the
@@ -97,6 +118,8 @@ export class MessageLog {
   readonly #onDepth: (depth: number) => void;
   #waiting: Waiting[] = [];
   #committing: Promise<void> | null = null;
+  /** Conversations whose row somebody else holds, each with its retry: their sends wait apart, and all others go on. */
+  readonly #held = new Map<string, Promise<void>>();
 
   constructor(options: MessageLogOptions) {
     this.#prisma = options.prisma;
@@ -119,31 +142,34 @@ export class MessageLog {
 
   /** Resolves once nothing waits and nothing is being committed. */
   async drain(): Promise<void> {
-    while (this.#committing) await this.#committing;
+    while (this.#committing || this.#held.size > 0) await (this.#committing ?? Promise.race(this.#held.values()));
   }
 
   async #commitAll(): Promise<void> {
     // Sends of one turn of the event loop belong together, the first one included.
     await Promise.resolve();
-    while (this.#waiting.length > 0) await this.#commit(this.#takeBatch());
+    for (let batch = this.#takeBatch(); batch.length > 0; batch = this.#takeBatch()) await this.#commit(batch);
     this.#committing = null;
   }
 
-  /** The next batch. A second send under a key that the batch holds already stays for the one after. */
+  /**
+   * The next batch; empty where nothing can be committed now. A second send under a key, or with a file, that the batch
+   * holds already stays for the one after.
+   */
   #takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
     const later: Waiting[] = [];
-    const keys = new Set<string>();
+    const taken = new Set<string>();
     for (const [index, waiting] of this.#waiting.entries()) {
       if (batch.length === this.#batchMost) {
         later.push(...this.#waiting.slice(index));
         break;
       }
-      const key = idempotencyKey(waiting.command);
-      if (key !== null && keys.has(key)) {
+      const claims = claimsOf(waiting.command);
+      if (this.#held.has(waiting.command.conversationId) || claims.some((claim) => taken.has(claim))) {
         later.push(waiting);
       } else {
-        if (key !== null) keys.add(key);
+        for (const claim of claims) taken.add(claim);
         batch.push(waiting);
       }
     }
@@ -153,35 +179,71 @@ export class MessageLog {
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
-    const started = performance.now();
     try {
-      const results = await this.#store(batch.map(({ command }) => command));
-      this.#onBatch(batch.length, (performance.now() - started) / 1_000);
-      for (const [index, waiting] of batch.entries()) waiting.resolve(results[index]!);
+      await this.#storeAll(batch, 1);
     } catch (error) {
       const { kind } = classifyDatabaseError(error);
-      if (batch.length > 1 && kind !== 'unavailable') {
-        // One of them is at fault: each gets an answer of its own. The statement was rolled back as a whole.
-        for (const waiting of batch) await this.#commit([waiting]);
-        return;
+      if (kind === 'conflict') {
+        // Somebody holds one of these conversations for long. The others must not wait for it, now or with what comes next.
+        const groups = Map.groupBy(batch, ({ command }) => command.conversationId);
+        for (const [conversationId, group] of groups) this.#commitApart(conversationId, group);
+      } else {
+        await this.#commitEach(batch, error);
       }
-      for (const waiting of batch) waiting.reject(error);
     }
   }
 
-  async #store(commands: readonly AppendCommand[]): Promise<AppendResult[]> {
+  /** Tries on beside the other batches. What comes for the conversation meanwhile waits for the end of it. */
+  #commitApart(conversationId: string, group: readonly Waiting[]): void {
+    const work = this.#storeAll(group, APART_TRIES)
+      .catch(async (error: unknown) => {
+        if (classifyDatabaseError(error).kind !== 'conflict') return this.#commitEach(group, error);
+        // It is held still: whoever waits for it hears so now, and not after another round.
+        const isIn = ({ command }: Waiting): boolean => command.conversationId === conversationId;
+        const given = [...group, ...this.#waiting.filter(isIn)];
+        this.#waiting = this.#waiting.filter((waiting) => !isIn(waiting));
+        for (const waiting of given) waiting.reject(error);
+      })
+      .then(() => {
+        this.#held.delete(conversationId);
+        this.#committing ??= this.#commitAll();
+      });
+    this.#held.set(conversationId, work);
+  }
+
+  /** One of them may be at fault: each gets an answer of its own. The statement was rolled back as a whole. */
+  async #commitEach(batch: readonly Waiting[], error: unknown): Promise<void> {
+    if (batch.length === 1 || classifyDatabaseError(error).kind === 'unavailable') {
+      for (const waiting of batch) waiting.reject(error);
+      return;
+    }
+    for (const waiting of batch) await this.#storeAll([waiting], APART_TRIES).catch(waiting.reject);
+  }
+
+  async #storeAll(batch: readonly Waiting[], tries: number): Promise<void> {
+    const started = performance.now();
+    const commands = batch.map(({ command }) => command);
+    const results = await this.#store(commands, tries);
+    this.#onBatch(batch.length, (performance.now() - started) / 1_000);
+    for (const [index, waiting] of batch.entries()) waiting.resolve(results[index]!);
+  }
+
+  async #store(commands: readonly AppendCommand[], tries: number): Promise<AppendResult[]> {
     const json = JSON.stringify(commands.map(toParameters));
     const [row] = await withRetries(
       () =>
         this.#prisma.$queryRaw<[{ answer: AppendAnswer }]>`
 /* parley:once */ SELECT parley_append(${this.#nodeId}, ${json}::jsonb) AS answer`,
+      { tries },
     );
     return readAnswer(row!.answer, commands);
   }
 }
 
-function idempotencyKey({ conversationId, senderId, clientMessageId }: AppendCommand): string | null {
-  return clientMessageId === null ? null : JSON.stringify([conversationId, senderId, clientMessageId]);
+/** What no two sends of one batch may share: the key, and each file. */
+function claimsOf({ conversationId, senderId, clientMessageId, attachmentIds }: AppendCommand): string[] {
+  if (clientMessageId === null) return [...attachmentIds];
+  return [JSON.stringify([conversationId, senderId, clientMessageId]), ...attachmentIds];
 }
 
 function toParameters(command: AppendCommand, idx: number) {
@@ -197,6 +259,7 @@ function toParameters(command: AppendCommand, idx: number) {
     reply: command.replyToId,
     metadata: command.metadata,
     mentions: command.mentions,
+    attachments: command.attachmentIds,
   };
 }
 
@@ -213,12 +276,15 @@ function readAnswer(answer: AppendAnswer, commands: readonly AppendCommand[]): A
         createdAt: answer.at,
         reply: result.reply,
         mentions: result.mentions ?? [],
+        attachments: result.attachments ?? [],
         wasBehind: result.wasBehind ?? false,
         joins: joins.get(conversationId) ?? [],
       };
       joins.delete(conversationId);
     } else if (result.outcome === 'duplicate') {
       results[result.idx] = { outcome: 'duplicate', earlierId: result.earlierId! };
+    } else if (result.outcome === 'unknown_attachment') {
+      results[result.idx] = { outcome: 'unknown_attachment', index: result.file! - 1 };
     } else {
       results[result.idx] = { outcome: result.outcome };
     }

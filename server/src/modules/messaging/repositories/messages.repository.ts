@@ -52,6 +52,16 @@ export class MessagesRepository {
     return row?.message ?? null;
   }
 
+  /** Messages of these ids, in no order; unknown ones are missing. */
+  async findMany(ids: readonly string[]): Promise<MessageRow[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.#prisma.$queryRaw<{ message: MessageRow }[]>`
+      SELECT ${messageJson} AS message FROM "Message" m
+      JOIN "Conversation" c ON c.id = m."conversationId" AND c."deletedAt" IS NULL
+      WHERE m.id = ANY(${[...ids]}::uuid[])`;
+    return rows.map(({ message }) => message);
+  }
+
   /** The message at a position; null also for position 0, which has none. */
   async findAt(conversationId: string, seq: number, reader: Reader = this.#prisma): Promise<MessageRow | null> {
     const [row] = await reader.$queryRaw<{ message: MessageRow }[]>`

@@ -34,13 +34,16 @@ export class ReceiptsRepository {
   }
 
   /**
-   * Moves the pointers of a present participant (READ-1) and reads the unread count that follows. One statement: the
-   * row is locked first, so that the answer says what this call did even when two devices mark at once. Null where the
-   * person is not in the conversation.
+   * Moves the pointers of a present participant (READ-1), and reads the unread count that follows. Null where the person
+   * is not in the conversation.
+   *
+   * The row is locked first, so that the answer says what this call did even when two devices mark at once. The count is
+   * a statement of its own: a statement sees the conversation as of its start but a row that it waited for as of the end
+   * of the wait, and the difference of the two would be a number that never was, less than nothing among them.
    */
   async mark(conversationId: string, userId: string, mark: Mark, seq: number): Promise<MarkedPointers | null> {
     const { read, delivered } = pointers[mark];
-    const [row] = await this.#prisma.$queryRaw<{ pointers: MarkedPointers }[]>`
+    const [moved] = await this.#prisma.$queryRaw<{ moved: Pick<MarkedPointers, 'readMoved' | 'deliveredMoved'> }[]>`
       WITH old AS MATERIALIZED (
         SELECT p."lastReadSeq", p."lastDeliveredSeq" FROM "ConversationParticipant" p
         WHERE p."conversationId" = ${conversationId}::uuid AND p."userId" = ${userId} AND p."leftAt" IS NULL
@@ -57,11 +60,17 @@ export class ReceiptsRepository {
         RETURNING p.*
       )
       SELECT jsonb_build_object(
-        'lastReadSeq', p."lastReadSeq", 'lastDeliveredSeq', p."lastDeliveredSeq", 'unreadCount', ${unreadCount},
         'readMoved', p."lastReadSeq" <> old."lastReadSeq",
-        'deliveredMoved', p."lastDeliveredSeq" <> old."lastDeliveredSeq") AS pointers
-      FROM p JOIN "Conversation" c ON c.id = p."conversationId" CROSS JOIN old`;
-    return row?.pointers ?? null;
+        'deliveredMoved', p."lastDeliveredSeq" <> old."lastDeliveredSeq") AS moved
+      FROM p CROSS JOIN old`;
+    if (!moved) return null;
+    const [row] = await this.#prisma.$queryRaw<{ state: ReceiptState }[]>`
+      SELECT jsonb_build_object(
+        'lastReadSeq', p."lastReadSeq", 'lastDeliveredSeq', p."lastDeliveredSeq", 'unreadCount', ${unreadCount}) AS state
+      FROM "ConversationParticipant" p JOIN "Conversation" c ON c.id = p."conversationId"
+      WHERE p."conversationId" = ${conversationId}::uuid AND p."userId" = ${userId} AND p."leftAt" IS NULL
+        AND c."deletedAt" IS NULL`;
+    return row ? { ...row.state, ...moved.moved } : null;
   }
 
   /** The badge over all conversations; muted ones count only their mentions. */

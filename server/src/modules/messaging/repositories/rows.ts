@@ -50,6 +50,18 @@ export interface ReplyRow {
   deletedAt: string | null;
 }
 
+/** A file of a message. */
+export interface AttachmentRow {
+  id: string;
+  fileName: string;
+  mimeType: string;
+  size: number;
+  width: number | null;
+  height: number | null;
+  durationMs: number | null;
+  thumbnailSize: number | null;
+}
+
 export interface MessageRow {
   id: string;
   conversationId: string;
@@ -67,6 +79,7 @@ export interface MessageRow {
   deletedBy: string | null;
   replyTo: ReplyRow | null;
   mentions: string[] | null;
+  attachments: AttachmentRow[] | null;
   reactions: { emoji: string; userIds: string[] }[] | null;
 }
 

@@ -14,6 +14,9 @@ export const messageJson = Prisma.sql`
       FROM "Message" q WHERE q.id = m."replyToId"),
     'mentions', (
       SELECT jsonb_agg(n."userId" ORDER BY n."userId") FROM "Mention" n WHERE n."messageId" = m.id),
+    'attachments', (
+      SELECT jsonb_agg(to_jsonb(a) ORDER BY a."position") FROM "Attachment" a
+      WHERE a."messageId" = m.id AND a."deletedAt" IS NULL),
     'reactions', (
       SELECT jsonb_agg(jsonb_build_object('emoji', r.emoji, 'userIds', r.people) ORDER BY r.first, r.emoji)
       FROM (

@@ -13,7 +13,7 @@ import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, pageFrom } from '../../../utils/cursor.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
 import type { Publisher } from '../messaging.events.ts';
-import { presentConversation, presentMembership, presentParticipant } from '../messaging.presenter.ts';
+import { presentConversation, presentMembership, presentParticipant, withoutPointers } from '../messaging.presenter.ts';
 import type {
   ActivityPlace,
   ConversationsRepository,
@@ -32,6 +32,14 @@ export interface Directory {
   findMany(ids: readonly string[]): Promise<Map<string, User>>;
 }
 
+/** Blocks between people. */
+export interface Blocks {
+  /** Whether one of the two blocks the other. */
+  isCut(one: string, other: string): Promise<boolean>;
+  /** Everybody who blocks this person or is blocked by them. */
+  findCutOff(userId: string): Promise<ReadonlySet<string>>;
+}
+
 export interface ConversationsServiceDeps {
   readonly access: ConversationAccess;
   readonly conversations: ConversationsRepository;
@@ -42,6 +50,7 @@ export interface ConversationsServiceDeps {
   readonly directory: Directory;
   readonly text: TextRules;
   readonly nodeId: string;
+  readonly blocks: Blocks;
 }
 
 /** Conversations as such: creating, finding, changing, deleting, and one's own settings of them. */
@@ -69,6 +78,7 @@ export class ConversationsService {
     const directKey = JSON.stringify([actor.id, others[0]!].sort());
     const existing = await this.#deps.conversations.findDirect(directKey);
     if (existing) return { conversation: await this.#view(existing, actor.id), created: false };
+    if (await this.#deps.blocks.isCut(actor.id, others[0]!)) throw new AppError('blocked');
     return this.#create(actor, input, others, directKey);
   }
 
@@ -81,7 +91,7 @@ export class ConversationsService {
   async listConversations(actor: Actor, query: ConversationsQuery): Promise<Page<Conversation>> {
     const place = decodeCursor(query.cursor, isActivityPlace);
     const views = await this.#deps.conversations.findPage(actor.id, query.filter, place, query.limit + 1);
-    return this.#page(views, query.limit, ({ conversation }) => ({
+    return this.#page(actor.id, views, query.limit, ({ conversation }) => ({
       at: conversation.lastMessageAt ?? conversation.createdAt,
       id: conversation.id,
     }));
@@ -94,7 +104,7 @@ export class ConversationsService {
   ): Promise<Page<Conversation>> {
     const place = decodeCursor(query.cursor, isTitlePlace);
     const views = await this.#deps.conversations.findChannels(actor.id, query.query, place, query.limit + 1);
-    return this.#page(views, query.limit, ({ conversation }) => ({
+    return this.#page(actor.id, views, query.limit, ({ conversation }) => ({
       title: conversation.title ?? '',
       id: conversation.id,
     }));
@@ -158,7 +168,10 @@ export class ConversationsService {
   async viewsFor(conversationId: string, userIds: readonly string[]): Promise<Map<string, Conversation>> {
     const views = await this.#deps.conversations.findViews(conversationId, userIds);
     const present = [...views].filter(([, view]) => view.mine !== null);
-    const shown = await this.#present(present.map(([, view]) => view));
+    const shown = await this.#present(
+      present.map(([, view]) => view),
+      present.map(([userId]) => userId),
+    );
     return new Map(present.map(([userId], index) => [userId, shown[index]!]));
   }
 
@@ -213,26 +226,39 @@ export class ConversationsService {
   async #view(conversationId: string, userId: string): Promise<Conversation> {
     const view = isUuid(conversationId) ? await this.#deps.conversations.findView(conversationId, userId) : null;
     if (!view) throw new AppError('not_found');
-    return (await this.#present([view]))[0]!;
+    return (await this.#present([view], [userId]))[0]!;
   }
 
   async #page(
+    viewerId: string,
     views: ConversationView[],
     limit: number,
     placeOf: (last: ConversationView) => unknown,
   ): Promise<Page<Conversation>> {
     const { items, nextCursor } = pageFrom(views, limit, placeOf);
-    return { items: await this.#present(items), nextCursor };
+    return {
+      items: await this.#present(
+        items,
+        items.map(() => viewerId),
+      ),
+      nextCursor,
+    };
   }
 
-  async #present(views: readonly ConversationView[]): Promise<Conversation[]> {
+  /** Views in wire shape, each as its viewer is to see it. */
+  async #present(views: readonly ConversationView[], viewerIds: readonly string[]): Promise<Conversation[]> {
     const ids = new Set(views.flatMap((view) => view.participants.map(({ userId }) => userId)));
     const people = await this.#deps.directory.findMany([...ids]);
-    return views.map(({ conversation, lastMessage, participants, mine }) => ({
+    const cutOff = new Map<string, ReadonlySet<string>>();
+    for (const viewerId of new Set(viewerIds)) cutOff.set(viewerId, await this.#deps.blocks.findCutOff(viewerId));
+    return views.map(({ conversation, lastMessage, participants, mine }, index) => ({
       ...presentConversation(
         conversation,
         lastMessage,
-        participants.map((row) => presentParticipant(row, people.get(row.userId))),
+        withoutPointers(
+          participants.map((row) => presentParticipant(row, people.get(row.userId))),
+          cutOff.get(viewerIds[index]!)!,
+        ),
       ),
       me: mine && presentMembership(mine, mine),
     }));

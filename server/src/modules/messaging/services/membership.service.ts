@@ -4,7 +4,7 @@ import type { Actor } from '../../../utils/actor.ts';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, pageFrom } from '../../../utils/cursor.ts';
 import { mayRemove, type Standing } from '../messaging.policy.ts';
-import { presentParticipant } from '../messaging.presenter.ts';
+import { presentParticipant, withoutPointers } from '../messaging.presenter.ts';
 import type { ConversationChange } from '../repositories/conversation-log.ts';
 import {
   countOwners,
@@ -18,13 +18,14 @@ import {
 import type { ParticipantRow } from '../repositories/rows.ts';
 import type { Committer } from './committer.ts';
 import { accessOf, type ConversationAccess, requireAllowed } from './conversation-access.ts';
-import type { Directory } from './conversations.service.ts';
+import type { Blocks, Directory } from './conversations.service.ts';
 
 export interface MembershipServiceDeps {
   readonly access: ConversationAccess;
   readonly participants: ParticipantsRepository;
   readonly committer: Committer;
   readonly directory: Directory;
+  readonly blocks: Blocks;
 }
 
 /** Who is in a conversation, and as what. Every method but the list is one transaction on the conversation's lock. */
@@ -46,7 +47,8 @@ export class MembershipService {
     const state = query.former === 'true' ? 'former' : 'present';
     const rows = await this.#deps.participants.findPage(conversationId, state, place, query.limit + 1);
     const page = pageFrom(rows, query.limit, (row) => ({ at: row.joinedAt, id: row.userId }));
-    return { items: await this.#present(page.items), nextCursor: page.nextCursor };
+    const items = withoutPointers(await this.#present(page.items), await this.#deps.blocks.findCutOff(actor.id));
+    return { items, nextCursor: page.nextCursor };
   }
 
   /**

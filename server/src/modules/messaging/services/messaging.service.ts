@@ -12,7 +12,7 @@ import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, encodeCursor } from '../../../utils/cursor.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
 import type { Publisher } from '../messaging.events.ts';
-import { presentMessage, presentReply, presentTime } from '../messaging.presenter.ts';
+import { presentAttachment, presentMessage, presentReply, presentTime } from '../messaging.presenter.ts';
 import type { ConversationChange } from '../repositories/conversation-log.ts';
 import { clearReaction, storeDeletion, storeEdit, storeReaction } from '../repositories/message-changes.ts';
 import type { AppendCommand, AppendResult, JoinedRow, MessageLog } from '../repositories/message-log.ts';
@@ -30,6 +30,12 @@ export interface People {
 /** A membership that has just begun. */
 export type JoinedParticipant = JoinedRow & { readonly joinedAt: number };
 
+/** The bytes of files. */
+export interface Files {
+  /** Removes those of a deleted message. Never rejects: what could not be removed now goes with the next sweep. */
+  removeDeleted(messageId: string): Promise<void>;
+}
+
 export interface MessagingServiceDeps {
   readonly access: ConversationAccess;
   readonly log: MessageLog;
@@ -39,6 +45,7 @@ export interface MessagingServiceDeps {
   readonly people: People;
   readonly limits: RateLimits;
   readonly text: TextRules;
+  readonly files: Files;
   readonly onSent?: () => void;
 }
 
@@ -69,7 +76,7 @@ export class MessagingService {
       counts = result.outcome === 'stored';
       if (result.outcome === 'stored') return await this.#tell(command, result);
       if (result.outcome === 'duplicate') return await this.#answerRepeat(actor, conversationId, result.earlierId);
-      throw refusalOf(result.outcome);
+      throw refusalOf(result);
     } catch (error) {
       // It may have been stored all the same.
       counts ||= classifyDatabaseError(error).outcomeUnknown;
@@ -80,23 +87,33 @@ export class MessagingService {
     }
   }
 
-  /** A page of history, oldest first. `nextCursor` goes on in the direction asked for. */
-  async listMessages(actor: Actor, conversationId: string, query: HistoryQuery): Promise<Page<Message>> {
-    await this.#deps.access.require(actor, conversationId, 'read');
+  /**
+   * A page of history, oldest first. `nextCursor` goes on in the direction asked for.
+   *
+   * The `etag` is the conversation's `rev`, since everything a page shows changes with it; `page` is null where the
+   * caller has that one already.
+   */
+  async listMessages(
+    actor: Actor,
+    conversationId: string,
+    query: HistoryQuery,
+    knownEtag?: string,
+  ): Promise<{ page: Page<Message> | null; etag: string }> {
+    // Read before the page: so what the page may have newer than its tag is only fetched again.
+    const { conversation } = await this.#deps.access.require(actor, conversationId, 'read');
+    const etag = `"${conversation.rev}"`;
+    if (knownEtag === etag) return { page: null, etag };
+
     const window = historyWindow(query);
-    const onward = window.kind === 'after' ? 'after' : 'before';
-    const rows = await this.#deps.messages.findPage(
-      conversationId,
-      window,
-      query.limit + (window.kind === 'around' ? 0 : 1),
-    );
-    const hasMore = window.kind === 'around' ? (rows[0]?.seq ?? 1) > 1 : rows.length > query.limit;
-    if (rows.length > query.limit) rows.splice(onward === 'after' ? -1 : 0, 1);
-    const edge = onward === 'after' ? rows.at(-1) : rows[0];
-    return {
-      items: rows.map(presentMessage),
-      nextCursor: hasMore && edge ? encodeCursor({ [onward]: edge.seq }) : null,
-    };
+    const [onward, surplus] = window.kind === 'after' ? (['after', -1] as const) : (['before', 0] as const);
+    const extra = window.kind === 'around' ? 0 : 1;
+    const rows = await this.#deps.messages.findPage(conversationId, window, query.limit + extra);
+    // One more than asked for says that there is more; around a message, the first one's number does.
+    const hasMore = extra ? rows.length > query.limit : (rows[0]?.seq ?? 1) > 1;
+    if (rows.length > query.limit) rows.splice(surplus, 1);
+    const edge = rows.at(onward === 'after' ? -1 : 0);
+    const nextCursor = hasMore && edge ? encodeCursor({ [onward]: edge.seq }) : null;
+    return { page: { items: rows.map(presentMessage), nextCursor }, etag };
   }
 
   async getMessage(actor: Actor, conversationId: string, messageId: string): Promise<Message> {
@@ -127,11 +144,12 @@ export class MessagingService {
     messageId: string,
     input: { readonly content: string; readonly ifRev?: number | undefined },
   ): Promise<Message> {
-    const { text, sanitized } = cleanContent(input.content, this.#deps.text);
+    const { text, sanitized } = cleanContent(input.content, this.#deps.text, { mayBeEmpty: true });
     return this.#deps.committer.commit(conversationId, async (change) => {
       const message = await this.#requireOwn(actor, change, messageId);
       if (message.deletedAt !== null) throw new AppError('message_deleted');
       if (input.ifRev !== undefined && input.ifRev !== message.rev) throw new AppError('revision_conflict');
+      if (text === '' && message.attachments === null) throw new AppError('empty_message');
       if (message.content === text) return presentMessage(message);
 
       const edited = presentMessage(await storeEdit(change, message, text, sanitized));
@@ -150,7 +168,7 @@ export class MessagingService {
   /** Deletes a message (DEL-1). A second time answers with what is left, and changes nothing. */
   async deleteMessage(actor: Actor, conversationId: string, messageId: string, reason?: string): Promise<Message> {
     const why = reason === undefined ? null : cleanLabel(reason, this.#deps.text);
-    return this.#deps.committer.commit(conversationId, async (change) => {
+    const left = await this.#deps.committer.commit(conversationId, async (change) => {
       const { standing, participant } = accessOf(actor, change.conversation, await change.findParticipant(actor.id));
       requireAllowed(actor, standing, 'read');
       const message = await this.#requireMessage(conversationId, messageId, change);
@@ -164,11 +182,17 @@ export class MessagingService {
         action: 'message.deleted',
         targetId: message.id,
         reason: why,
-        before: { content: message.content, metadata: message.metadata },
+        before: {
+          content: message.content,
+          metadata: message.metadata,
+          ...(message.attachments && { fileNames: message.attachments.map(({ fileName }) => fileName) }),
+        },
       });
       change.facts.push({ name: 'message:deleted', payload: { conversationId, rev: left.rev, message: left } });
       return left;
     });
+    await this.#deps.files.removeDeleted(left.id);
+    return left;
   }
 
   /** Sets a reaction; one that is set already stays. */
@@ -203,10 +227,12 @@ export class MessagingService {
   }
 
   #toCommand(actor: Actor, conversationId: string, input: SendMessage): AppendCommand {
-    const { text, sanitized } = cleanContent(input.content, this.#deps.text);
+    const { attachmentIds } = input;
+    const { text, sanitized } = cleanContent(input.content, this.#deps.text, { mayBeEmpty: attachmentIds.length > 0 });
     if (!isUuid(conversationId)) throw new AppError('not_found');
-    if (input.attachmentIds.length > 0) throw invalidField('attachmentIds.0', 'There is no such attachment.');
-    if (input.replyToId !== undefined && !isUuid(input.replyToId)) throw refusalOf('unknown_reply');
+    if (input.replyToId !== undefined && !isUuid(input.replyToId)) throw refusalOf({ outcome: 'unknown_reply' });
+    const index = attachmentIds.findIndex((id) => !isUuid(id));
+    if (index >= 0) throw refusalOf({ outcome: 'unknown_attachment', index });
     const key = input.clientMessageId ?? null;
     const replyToId = input.replyToId ?? null;
     return {
@@ -216,10 +242,11 @@ export class MessagingService {
       content: text,
       sanitized,
       clientMessageId: key,
-      requestDigest: key === null ? null : digestRequest(text, replyToId, input.attachmentIds),
+      requestDigest: key === null ? null : digestRequest(text, replyToId, attachmentIds),
       replyToId,
       metadata: input.metadata ? cleanMetadata(input.metadata, this.#deps.text) : null,
       mentions: input.mentions,
+      attachmentIds,
     };
   }
 
@@ -242,7 +269,7 @@ export class MessagingService {
       rev: result.rev,
       senderId: command.senderId,
       content: command.content,
-      attachments: [],
+      attachments: result.attachments.map(presentAttachment),
       replyTo: result.reply && presentReply(result.reply),
       mentions: [...result.mentions],
       metadata: command.metadata,
@@ -310,6 +337,7 @@ export class MessagingService {
     return this.#deps.committer.commit(conversationId, async (change) => {
       const { standing } = accessOf(actor, change.conversation, await change.findParticipant(actor.id));
       requireAllowed(actor, standing, 'react');
+      if (await change.isCut(actor.id)) throw new AppError('blocked');
       const message = await this.#requireMessage(conversationId, messageId, change);
       if (message.deletedAt !== null) throw new AppError('message_deleted');
       const written = await write(change, message);
@@ -327,6 +355,7 @@ export class MessagingService {
   async #requireOwn(actor: Actor, change: ConversationChange, messageId: string): Promise<MessageRow> {
     const access = accessOf(actor, change.conversation, await change.findParticipant(actor.id));
     requireAllowed(actor, access.standing, 'send');
+    if (await change.isCut(actor.id)) throw new AppError('blocked');
     const message = await this.#requireMessage(change.conversation.id, messageId, change);
     if (message.senderId !== actor.id) throw new AppError('forbidden');
     return message;
@@ -349,10 +378,15 @@ function hasReaction(message: MessageRow, emoji: string, userId: string): boolea
   return message.reactions?.some((kind) => kind.emoji === emoji && kind.userIds.includes(userId)) ?? false;
 }
 
-function refusalOf(outcome: Exclude<AppendResult['outcome'], 'stored' | 'duplicate'>): AppError {
-  return outcome === 'unknown_reply'
-    ? invalidField('replyToId', 'There is no such message in this conversation.')
-    : new AppError(outcome);
+function refusalOf(result: Exclude<AppendResult, { outcome: 'stored' | 'duplicate' }>): AppError {
+  switch (result.outcome) {
+    case 'unknown_reply':
+      return invalidField('replyToId', 'There is no such message in this conversation.');
+    case 'unknown_attachment':
+      return invalidField(`attachmentIds.${result.index}`, 'There is no such file of yours.');
+    default:
+      return new AppError(result.outcome);
+  }
 }
 
 function historyWindow(query: HistoryQuery): HistoryWindow {

@@ -36,6 +36,16 @@ export interface LogReader {
   findViews(conversationId: string, userIds: readonly string[]): Promise<Map<string, Conversation>>;
 }
 
+/** Between whom receipts and typing are not shown. */
+export interface Cuts {
+  /** Somebody connects: resolves once it is known with whom they are cut off. */
+  load(userId: string): Promise<void>;
+  /** The last connection of somebody is gone. */
+  drop(userId: string): void;
+  /** Those of the people connected here who are to see nothing of this one. */
+  hiddenFrom(userId: string): ReadonlySet<string>;
+}
+
 export interface RealtimeMetrics {
   readonly onRepair: () => void;
   /** Seconds from the database's time of a message to its emission here. */
@@ -75,6 +85,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   readonly #reader: LogReader;
   /** To the other nodes; null where this is the only one. */
   readonly #link: NodeLink | null;
+  readonly #cuts: Cuts;
   readonly #logger: Logger;
   readonly #metrics: RealtimeMetrics;
   readonly #followers = new Map<string, Follower>();
@@ -91,12 +102,14 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     io: ParleyServer;
     reader: LogReader;
     link: NodeLink | null;
+    cuts: Cuts;
     logger: Logger;
     metrics: RealtimeMetrics;
   }) {
     this.#io = deps.io;
     this.#reader = deps.reader;
     this.#link = deps.link;
+    this.#cuts = deps.cuts;
     this.#logger = deps.logger;
     this.#metrics = deps.metrics;
   }
@@ -117,6 +130,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   async connect(socket: ParleySocket): Promise<void> {
     const { actor, sessionId } = socket.data;
     const person = this.#addSocket(actor.id, socket);
+    await this.#cuts.load(actor.id);
     let start = this.#lastHeard;
     let reloads = this.#reloads;
     let memberships = await this.#reader.findMemberships(actor.id);
@@ -145,6 +159,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const person = this.#people.get(userId);
     if (!person?.sockets.delete(socket) || person.sockets.size > 0) return;
     this.#people.delete(userId);
+    this.#cuts.drop(userId);
     this.#link?.leavePerson(userId);
     for (const conversationId of person.conversations) {
       this.#endTyping(conversationId, userId);
@@ -218,12 +233,19 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
         this.#io.to(personRoom(signal.to)).emit(signal.name, signal.payload);
         break;
       case 'receipt:read':
-        this.#io.to(conversationRoom(signal.payload.conversationId)).emit(signal.name, signal.payload);
+        this.#roomOf(signal.payload).emit(signal.name, signal.payload);
         break;
       case 'receipt:delivered':
-        this.#io.to(conversationRoom(signal.payload.conversationId)).emit(signal.name, signal.payload);
+        this.#roomOf(signal.payload).emit(signal.name, signal.payload);
         break;
     }
+  }
+
+  /** A conversation without those who are to see nothing of this person. */
+  #roomOf({ conversationId, userId }: { readonly conversationId: string; readonly userId: string }) {
+    const room = this.#io.to(conversationRoom(conversationId));
+    const hidden = this.#cuts.hiddenFrom(userId);
+    return hidden.size === 0 ? room : room.except([...hidden].map(personRoom));
   }
 
   suspect(conversationIds: readonly string[]): void {
@@ -528,7 +550,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
 
   /** Typing on this node or another one. One's own devices need not be told that one types. */
   receiveTyping({ name, payload }: TypingSignal): void {
-    this.#io.to(conversationRoom(payload.conversationId)).except(personRoom(payload.userId)).emit(name, payload);
+    this.#roomOf(payload).except(personRoom(payload.userId)).emit(name, payload);
   }
 
   /** Ends timers; nothing is told afterwards. */

@@ -10,10 +10,14 @@ export interface TextRules {
   readonly maxLength: number;
 }
 
-/** Content of a message, cleaned (SEND-4, SEND-5). 400 where nothing is left or too much is. */
-export function cleanContent(content: string, rules: TextRules): { text: string; sanitized: boolean } {
+/** Content of a message, cleaned (SEND-4, SEND-5). 400 where too much is left, or nothing and there is no file either. */
+export function cleanContent(
+  content: string,
+  rules: TextRules,
+  { mayBeEmpty }: { mayBeEmpty: boolean },
+): { text: string; sanitized: boolean } {
   const cleaned = sanitizeText(content, rules.html);
-  if (cleaned.text === '') throw new AppError('empty_message');
+  if (cleaned.text === '' && !mayBeEmpty) throw new AppError('empty_message');
   if (cleaned.text.length > rules.maxLength && countCodePoints(cleaned.text) > rules.maxLength) {
     throw new AppError('message_too_long');
   }

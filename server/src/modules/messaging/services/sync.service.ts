@@ -1,21 +1,23 @@
 import type { Change, Changes, SyncResult, User } from '@parley/protocol';
 import type { Actor } from '../../../utils/actor.ts';
 import { AppError } from '../../../utils/app-error.ts';
-import { presentConversation, presentMessage, presentParticipant } from '../messaging.presenter.ts';
+import { presentConversation, presentMessage, presentParticipant, withoutPointers } from '../messaging.presenter.ts';
 import type { ChangeRow, ChangesRepository } from '../repositories/changes.repository.ts';
 import type { ConversationAccess } from './conversation-access.ts';
-import type { Directory } from './conversations.service.ts';
+import type { Blocks, Directory } from './conversations.service.ts';
 
 /** How a client that was away comes to the present state, from any `rev` (DLV-2). */
 export class SyncService {
   readonly #changes: ChangesRepository;
   readonly #access: ConversationAccess;
   readonly #directory: Directory;
+  readonly #blocks: Blocks;
 
-  constructor(deps: { changes: ChangesRepository; access: ConversationAccess; directory: Directory }) {
+  constructor(deps: { changes: ChangesRepository; access: ConversationAccess; directory: Directory; blocks: Blocks }) {
     this.#changes = deps.changes;
     this.#access = deps.access;
     this.#directory = deps.directory;
+    this.#blocks = deps.blocks;
   }
 
   /** What changed after a `rev`, in order, each thing once in its latest state. */
@@ -27,7 +29,8 @@ export class SyncService {
     await this.#access.require(actor, conversationId, 'read');
     const page = await this.#changes.findAfter(conversationId, query.after, query.limit);
     if (!page) throw new AppError('not_found');
-    return { changes: await this.presentChanges(page.changes), rev: page.rev, hasMore: page.hasMore };
+    const changes = await this.presentChanges(page.changes);
+    return { changes: await this.#hidePointers(actor.id, changes), rev: page.rev, hasMore: page.hasMore };
   }
 
   /** Which of the actor's conversations are behind, gone from, or missing in, the client's cursors. */
@@ -39,6 +42,16 @@ export class SyncService {
       gone: Object.keys(cursors).filter((id) => !mine.has(id)),
       added: rows.flatMap(({ conversationId }) => (Object.hasOwn(cursors, conversationId) ? [] : [conversationId])),
     };
+  }
+
+  async #hidePointers(viewerId: string, changes: Change[]): Promise<Change[]> {
+    if (!changes.some(({ type }) => type === 'participant')) return changes;
+    const cutOff = await this.#blocks.findCutOff(viewerId);
+    return changes.map((change) =>
+      change.type === 'participant'
+        ? { ...change, participant: withoutPointers([change.participant], cutOff)[0]! }
+        : change,
+    );
   }
 
   /** Entries of the log in wire shape, people looked up once for all. */

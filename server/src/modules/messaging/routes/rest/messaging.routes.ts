@@ -54,7 +54,10 @@ export function messagingRoutes(services: MessagingDoorServices): RouteHandlers 
       const message = await messaging.sendMessage(actor, params.cid, withKey(body, idempotencyKey));
       return { status: message.duplicate ? 200 : 201, body: message };
     },
-    listMessages: async ({ actor, params, query }) => ok(await messaging.listMessages(actor, params.cid, query)),
+    listMessages: async ({ actor, params, query, ifNoneMatch }) => {
+      const { page, etag } = await messaging.listMessages(actor, params.cid, query, ifNoneMatch);
+      return page ? { status: 200, body: page, headers: { etag } } : { status: 304, body: null, headers: { etag } };
+    },
     getMessage: async ({ actor, params }) => ok(await messaging.getMessage(actor, params.cid, params.mid)),
     listRevisions: async ({ actor, params }) => ok(await messaging.listRevisions(actor, params.cid, params.mid)),
     editMessage: async ({ actor, params, body }) =>

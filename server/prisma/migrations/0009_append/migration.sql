@@ -4,9 +4,11 @@
 -- the wait for a row lock comes after that: membership, keys and numbers read beside the lock could be older than it.
 -- Inside of a volatile function each statement reads anew, so everything below the lock is as fresh as the lock.
 --
--- commands: [{ idx, cid, sender, id, content, sanitized, key, digest, reply, metadata, mentions }]
--- answer:   { at, results: [{ idx, outcome, seq, rev, earlierId, reply, wasBehind, mentions }], joins: [{ cid, userId, … }] }
---   outcome: stored | duplicate | idempotency_conflict | not_found | not_a_participant | forbidden | unknown_reply
+-- commands: [{ idx, cid, sender, id, content, sanitized, key, digest, reply, metadata, mentions, attachments }]
+-- answer:   { at, results: [{ idx, outcome, seq, rev, earlierId, reply, wasBehind, mentions, file, attachments }],
+--             joins: [{ conversationId, userId, … }] }
+--   outcome: stored | duplicate | idempotency_conflict | not_found | not_a_participant | forbidden | blocked
+--            | unknown_reply | unknown_attachment | attachment_in_use
 --
 -- Two commands of one batch must not share (cid, sender, key): the caller keeps the second for the next batch.
 CREATE FUNCTION parley_append(node text, commands jsonb) RETURNS jsonb
@@ -20,6 +22,11 @@ AS $$
 DECLARE
   moment timestamptz;
   answer jsonb;
+  newcomer record;
+  chain record;
+  inviter text;
+  entry uuid;
+  chained text;
 BEGIN
   -- In id order, so that two batches never wait for each other crosswise.
   PERFORM 1
@@ -28,17 +35,28 @@ BEGIN
   ORDER BY c.id
   FOR NO KEY UPDATE;
 
+  -- Their rows too, so that of two sends with one file, or of a send and the sweep, only one gets it.
+  IF jsonb_path_exists(commands, '$[*].attachments[*]') THEN
+    PERFORM 1
+    FROM "Attachment" a
+    WHERE a.id = ANY (ARRAY(
+      SELECT (file #>> '{}')::uuid FROM jsonb_path_query(commands, '$[*].attachments[*]') AS file))
+    ORDER BY a.id
+    FOR NO KEY UPDATE;
+  END IF;
+
   moment := date_trunc('milliseconds', clock_timestamp());
 
   WITH command AS MATERIALIZED (
     SELECT x.*
     FROM jsonb_to_recordset(commands) AS x(
       idx int, cid uuid, sender text, id uuid, content text, sanitized boolean,
-      key text, digest text, reply uuid, metadata jsonb, mentions jsonb)
+      key text, digest text, reply uuid, metadata jsonb, mentions jsonb, attachments jsonb)
   ),
   judged AS MATERIALIZED (
     SELECT
       command.*, c.type, c.rev AS base_rev, c."lastSeq" AS base_seq, earlier.id AS earlier_id,
+      files.unknown AS unknown_file,
       p."userId" IS NOT NULL AND p."leftAt" IS NULL AS present,
       p."lastReadSeq" < c."lastSeq" AS behind,
       CASE WHEN quoted.id IS NOT NULL THEN jsonb_build_object(
@@ -52,7 +70,10 @@ BEGIN
         WHEN p."removedBy" IS NOT NULL AND p."leftAt" IS NOT NULL THEN 'not_a_participant'
         WHEN p."leftAt" IS NOT NULL AND c.type = 'group' THEN 'not_a_participant'
         WHEN p.role = 'readonly' THEN 'forbidden'
+        WHEN c.type = 'direct' AND parley_is_blocked(c.id, command.sender) THEN 'blocked'
         WHEN command.reply IS NOT NULL AND quoted.id IS NULL THEN 'unknown_reply'
+        WHEN files.unknown IS NOT NULL THEN 'unknown_attachment'
+        WHEN files.used THEN 'attachment_in_use'
         ELSE 'stored'
       END AS outcome
     FROM command
@@ -61,7 +82,18 @@ BEGIN
     LEFT JOIN "Message" earlier
       ON earlier."conversationId" = command.cid AND earlier."senderId" = command.sender
       AND earlier."clientMessageId" = command.key
-    LEFT JOIN "Message" quoted ON quoted.id = command.reply AND quoted."conversationId" = command.cid
+    -- By its key alone (OFFSET 0 keeps it so): an index of the conversation would be walked from end to end.
+    LEFT JOIN LATERAL (SELECT * FROM "Message" WHERE id = command.reply OFFSET 0) quoted
+      ON quoted."conversationId" = command.cid
+    LEFT JOIN LATERAL (
+      SELECT
+        min(named.place) FILTER (
+          WHERE a.id IS NULL OR a."uploaderId" <> command.sender OR a."readyAt" IS NULL OR a."deletedAt" IS NOT NULL
+        ) AS unknown,
+        bool_or(a."messageId" IS NOT NULL) AS used
+      FROM jsonb_array_elements_text(command.attachments) WITH ORDINALITY AS named(file, place)
+      LEFT JOIN "Attachment" a ON a.id = named.file::uuid
+    ) files ON jsonb_array_length(command.attachments) > 0
   ),
   -- Who comes in with these sends: newcomers of a channel, and in a direct conversation whoever of the two left.
   joiner AS MATERIALIZED (
@@ -75,18 +107,24 @@ BEGIN
       JOIN "ConversationParticipant" p ON p."conversationId" = d.cid AND p."leftAt" IS NOT NULL
     ) who
   ),
+  arrivals AS MATERIALIZED (
+    SELECT cid, count(*) AS joins FROM joiner GROUP BY cid
+  ),
+  numbered AS MATERIALIZED (
+    SELECT judged.*, count(*) FILTER (WHERE outcome = 'stored') OVER (PARTITION BY cid ORDER BY idx) AS nth
+    FROM judged
+  ),
+  -- Every command; those that are not stored have neither number.
   placed AS MATERIALIZED (
     SELECT
-      judged.*,
-      base_seq + row_number() OVER sends AS seq,
-      base_rev + coalesce(j.joins, 0) + row_number() OVER sends AS rev
-    FROM judged
-    LEFT JOIN (SELECT cid AS joined_cid, count(*) AS joins FROM joiner GROUP BY cid) j ON joined_cid = cid
-    WHERE outcome = 'stored'
-    WINDOW sends AS (PARTITION BY cid ORDER BY idx)
+      numbered.*,
+      CASE WHEN outcome = 'stored' THEN base_seq + nth END AS seq,
+      CASE WHEN outcome = 'stored' THEN base_rev + nth
+        + coalesce((SELECT joins FROM arrivals WHERE arrivals.cid = numbered.cid), 0) END AS rev
+    FROM numbered
   ),
   own AS MATERIALIZED (
-    SELECT cid, sender, max(seq) AS seq FROM placed GROUP BY cid, sender
+    SELECT cid, sender, max(seq) AS seq FROM placed WHERE outcome = 'stored' GROUP BY cid, sender
   ),
   joined AS (
     INSERT INTO "ConversationParticipant"
@@ -106,7 +144,16 @@ BEGIN
     INSERT INTO "Message"
       (id, "conversationId", seq, rev, "senderId", content, metadata, sanitized, "replyToId", "clientMessageId",
        "requestDigest", "createdAt")
-    SELECT id, cid, seq, rev, sender, content, metadata, sanitized, reply, key, digest, moment FROM placed
+    SELECT id, cid, seq, rev, sender, content, metadata, sanitized, reply, key, digest, moment
+    FROM placed WHERE outcome = 'stored'
+  ),
+  attached AS (
+    UPDATE "Attachment" a
+    SET "messageId" = placed.id, "conversationId" = placed.cid, "position" = named.place
+    FROM placed
+    CROSS JOIN LATERAL jsonb_array_elements_text(placed.attachments) WITH ORDINALITY AS named(file, place)
+    WHERE a.id = named.file::uuid AND placed.outcome = 'stored' AND placed.attachments <> '[]'
+    RETURNING a.*
   ),
   -- SEND-3. Those who come in have their pointer from `joined`.
   pointed AS (
@@ -117,15 +164,18 @@ BEGIN
   ),
   mentioned AS (
     INSERT INTO "Mention" ("conversationId", "messageId", "userId", seq)
-    SELECT placed.cid, placed.id, p."userId", placed.seq
+    SELECT placed.cid, placed.id, person."userId", placed.seq
     FROM placed
     CROSS JOIN LATERAL jsonb_array_elements_text(placed.mentions) AS named(user_id)
-    JOIN "ConversationParticipant" p
-      ON p."conversationId" = placed.cid AND p."userId" = named.user_id AND p."leftAt" IS NULL
+    CROSS JOIN LATERAL (
+      SELECT "userId" FROM "ConversationParticipant"
+      WHERE "conversationId" = placed.cid AND "userId" = named.user_id AND "leftAt" IS NULL OFFSET 0
+    ) person
+    WHERE placed.outcome = 'stored' AND placed.mentions <> '[]'
     RETURNING "messageId", "userId"
   ),
   head AS MATERIALIZED (
-    SELECT cid, max(seq) AS seq, max(rev) AS rev FROM placed GROUP BY cid
+    SELECT cid, max(seq) AS seq, max(rev) AS rev FROM placed WHERE outcome = 'stored' GROUP BY cid
   ),
   moved AS (
     UPDATE "Conversation" c
@@ -144,18 +194,50 @@ BEGIN
     'at', (extract(epoch FROM moment) * 1000)::bigint,
     'results', (
       SELECT jsonb_agg(jsonb_build_object(
-        'idx', judged.idx, 'outcome', judged.outcome, 'seq', placed.seq, 'rev', placed.rev,
-        'earlierId', judged.earlier_id, 'reply', judged.quote, 'wasBehind', judged.behind,
-        'mentions', CASE WHEN jsonb_array_length(judged.mentions) > 0
-          THEN (SELECT jsonb_agg("userId") FROM mentioned WHERE "messageId" = judged.id) END))
-      FROM judged
-      LEFT JOIN placed ON placed.idx = judged.idx),
+        'idx', placed.idx, 'outcome', placed.outcome, 'seq', placed.seq, 'rev', placed.rev,
+        'earlierId', placed.earlier_id, 'reply', placed.quote, 'wasBehind', placed.behind,
+        'mentions', CASE WHEN placed.mentions <> '[]'
+          THEN (SELECT jsonb_agg("userId" ORDER BY "userId") FROM mentioned WHERE "messageId" = placed.id) END,
+        'file', placed.unknown_file,
+        'attachments', CASE WHEN placed.attachments <> '[]'
+          THEN (SELECT jsonb_agg(to_jsonb(attached) ORDER BY "position") FROM attached WHERE "messageId" = placed.id) END))
+      FROM placed),
     'joins', (
       SELECT jsonb_agg(jsonb_build_object(
         'conversationId', "conversationId", 'userId', "userId", 'role', role, 'rev', rev,
         'lastReadSeq', "lastReadSeq", 'lastDeliveredSeq', "lastDeliveredSeq") ORDER BY rev)
       FROM joined))
   INTO answer;
+
+  -- Whoever came in leaves an entry in the audit chain (DEL-2), hashed as the server does it: SHA-256 of the fields as
+  -- JSON with sorted keys.
+  IF jsonb_typeof(answer -> 'joins') = 'array' THEN
+    FOR newcomer IN
+      SELECT (x ->> 'conversationId')::uuid AS cid, x ->> 'userId' AS person, x ->> 'role' AS role
+      FROM jsonb_array_elements(answer -> 'joins') x
+    LOOP
+      SELECT c."auditCount" + 1 AS place, c."auditHash" AS hash INTO chain FROM "Conversation" c WHERE c.id = newcomer.cid;
+      -- They came by their own send, or by that of the other one of a direct conversation.
+      SELECT x ->> 'sender' INTO inviter FROM jsonb_array_elements(commands) x
+      WHERE (x ->> 'cid')::uuid = newcomer.cid ORDER BY (x ->> 'sender') = newcomer.person DESC LIMIT 1;
+      -- A UUIDv7: the time, then the random part of a UUIDv4.
+      entry := (SELECT lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '7' || substr(r, 14)
+        FROM replace(gen_random_uuid()::text, '-', '') AS r)::uuid;
+      chained := encode(sha256(convert_to(
+        '{"action":"participant.added","actorId":' || to_json(inviter)
+        || ',"after":{"role":' || to_json(newcomer.role)
+        || '},"at":"' || to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+        || '","before":null,"conversationId":"' || newcomer.cid || '","id":"' || entry
+        || '","position":' || chain.place || ',"previousHash":"' || chain.hash
+        || '","reason":null,"targetId":' || to_json(newcomer.person) || '}', 'UTF8')), 'hex');
+      INSERT INTO "AuditEntry"
+        (id, "conversationId", position, at, "actorId", action, "targetId", after, "previousHash", hash)
+      VALUES
+        (entry, newcomer.cid, chain.place, moment, inviter, 'participant.added', newcomer.person,
+         jsonb_build_object('role', newcomer.role), chain.hash, chained);
+      UPDATE "Conversation" c SET "auditCount" = chain.place, "auditHash" = chained WHERE c.id = newcomer.cid;
+    END LOOP;
+  END IF;
 
   RETURN answer;
 END;

@@ -1,0 +1,269 @@
+import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
+import { withRetries } from '../../../infrastructure/database-errors.ts';
+
+/** A conversation whose words are not all in the index, with the next of its messages that changed, by `rev`. */
+export interface Backlog {
+  readonly conversationId: string;
+  /** Up to where the index knows it. */
+  readonly from: number;
+  /** Where it is. */
+  readonly head: number;
+  /** It was deleted, and nothing of it may be found. */
+  readonly closed: boolean;
+  readonly messages: readonly {
+    readonly id: string;
+    readonly rev: number;
+    readonly senderId: string;
+    readonly content: string | null;
+    readonly createdAt: string;
+  }[];
+}
+
+/** What the index is to be after one step through a conversation. */
+export interface IndexStep {
+  readonly conversationId: string;
+  readonly to: number;
+  readonly closed: boolean;
+  /** `words`: the input of a `tsvector`; null takes the message out. */
+  readonly entries: readonly {
+    readonly id: string;
+    readonly senderId: string;
+    readonly createdAt: string;
+    readonly words: string | null;
+  }[];
+}
+
+/** A conversation that is searched, and whether the index is behind it. */
+export interface Searchable {
+  readonly id: string;
+  readonly behind: boolean;
+}
+
+export interface SearchPlace {
+  readonly at: string;
+  readonly id: string;
+}
+
+export interface SearchFilter {
+  /** The input of a `tsquery` with the words alone. */
+  readonly words: string;
+  /** The same with the conversations as tags, where they are few; the index then looks only there. */
+  readonly tagged: string;
+  readonly conversationIds: readonly string[];
+  readonly senderId?: string | undefined;
+  readonly before?: string | undefined;
+  readonly after?: string | undefined;
+  readonly hasFile?: boolean | undefined;
+  /** Hits older than this one. */
+  readonly place: SearchPlace | undefined;
+  readonly limit: number;
+}
+
+/** A message that was found. */
+export interface Found {
+  readonly id: string;
+  readonly createdAt: string;
+}
+
+/** Messages of one conversation, and conversations, that one step of the indexer takes. */
+const STEP_MESSAGES = 50;
+const STEP_CONVERSATIONS = 20;
+
+/** So many of the newest messages are read before the index is asked: common words are found there at once. */
+const WALK_MOST = 3_000;
+
+const wanted = Prisma.sql`c.rev > coalesce(p.rev, 0) AND NOT c.confidential`;
+
+export class SearchRepository {
+  readonly #prisma: PrismaClient;
+  readonly #walkMost: number;
+
+  constructor(prisma: PrismaClient, { walkMost = WALK_MOST }: { readonly walkMost?: number } = {}) {
+    this.#prisma = prisma;
+    this.#walkMost = walkMost;
+  }
+
+  /** What somebody may search: conversations they are in and channels, confidential ones left out. */
+  async findSearchable(userId: string): Promise<Searchable[]> {
+    return this.#prisma.$queryRaw<Searchable[]>`
+      SELECT c.id::text AS id, c.rev > coalesce(p.rev, 0) AS behind
+      FROM (
+        SELECT "conversationId" AS id FROM "ConversationParticipant" WHERE "userId" = ${userId} AND "leftAt" IS NULL
+        UNION SELECT id FROM "Conversation" WHERE type = 'channel' AND "deletedAt" IS NULL
+      ) mine
+      JOIN "Conversation" c ON c.id = mine.id AND c."deletedAt" IS NULL AND NOT c.confidential
+      LEFT JOIN "SearchProgress" p ON p."conversationId" = c.id`;
+  }
+
+  /** The newest hits. */
+  async find(filter: SearchFilter): Promise<Found[]> {
+    return (await this.#findAmongNewest(filter)) ?? (await this.#findByIndex(filter));
+  }
+
+  /** Hits among the newest messages; null where they are too few to fill the page and there are older messages. */
+  async #findAmongNewest(filter: SearchFilter): Promise<Found[] | null> {
+    const [only, second] = filter.conversationIds;
+    const within = second === undefined ? Prisma.sql`AND w."conversationId" = ${only}::uuid` : Prisma.empty;
+    const [row] = await this.#prisma.$queryRaw<{ walked: number; found: Found[] | null }[]>`
+      WITH walk AS MATERIALIZED (
+        SELECT * FROM "SearchEntry" w WHERE ${timesOf(filter, Prisma.sql`w`)} ${within}
+        ORDER BY w."createdAt" DESC, w."messageId" DESC LIMIT ${this.#walkMost}
+      )
+      SELECT (SELECT count(*) FROM walk)::int AS walked, jsonb_agg(jsonb_build_object(
+        'id', hit."messageId", 'createdAt', hit."createdAt")) AS found
+      FROM (
+        SELECT e."messageId", e."createdAt" FROM walk e
+        WHERE e.words @@ ${filter.words}::tsquery AND ${scopeOf(filter)}
+        ORDER BY e."createdAt" DESC, e."messageId" DESC LIMIT ${filter.limit}
+      ) hit`;
+    const found = row!.found ?? [];
+    return found.length === filter.limit || row!.walked < this.#walkMost ? found : null;
+  }
+
+  /** All hits by the index, then the newest of them. Materialized: else the planner may walk all messages by time. */
+  async #findByIndex(filter: SearchFilter): Promise<Found[]> {
+    return this.#prisma.$queryRaw<Found[]>`
+      WITH hit AS MATERIALIZED (
+        SELECT e."messageId", e."createdAt" FROM "SearchEntry" e
+        WHERE e.words @@ ${filter.tagged}::tsquery AND ${scopeOf(filter)} AND ${timesOf(filter, Prisma.sql`e`)}
+      )
+      SELECT "messageId"::text AS id, to_jsonb("createdAt") AS "createdAt" FROM hit
+      ORDER BY hit."createdAt" DESC, hit."messageId" DESC LIMIT ${filter.limit}`;
+  }
+
+  /** Of these conversations, the next step of those that the index is behind. */
+  async findBacklog(conversationIds: readonly string[]): Promise<Backlog[]> {
+    if (conversationIds.length === 0) return [];
+    const rows = await this.#prisma.$queryRaw<
+      { backlog: Omit<Backlog, 'messages'> & { messages: Backlog['messages'] | null } }[]
+    >`
+      SELECT jsonb_build_object(
+        'conversationId', b.id, 'from', b.base, 'head', b.rev, 'closed', b."deletedAt" IS NOT NULL,
+        'messages', (
+          SELECT jsonb_agg(jsonb_build_object('id', m.id, 'rev', m.rev, 'senderId', m."senderId",
+            'content', m.content, 'createdAt', m."createdAt") ORDER BY m.rev)
+          FROM (
+            SELECT * FROM "Message" m
+            WHERE m."conversationId" = b.id AND m.rev > b.base AND b."deletedAt" IS NULL
+            ORDER BY m.rev LIMIT ${STEP_MESSAGES}
+          ) m)) AS backlog
+      FROM (
+        SELECT c.id, c.rev, c."deletedAt", coalesce(p.rev, 0) AS base
+        FROM "Conversation" c LEFT JOIN "SearchProgress" p ON p."conversationId" = c.id
+        WHERE c.id = ANY(${[...conversationIds]}::uuid[]) AND ${wanted}
+        ORDER BY c.id LIMIT ${STEP_CONVERSATIONS}
+      ) b`;
+    return rows.map(({ backlog }) => ({ ...backlog, messages: backlog.messages ?? [] }));
+  }
+
+  /** Whether `messages` are all there is, or only as many as one step takes. */
+  static isWhole({ messages }: Backlog): boolean {
+    return messages.length < STEP_MESSAGES;
+  }
+
+  /**
+   * Takes steps, in one statement. A conversation that somebody else took further meanwhile is left as it is: what they
+   * wrote is newer.
+   */
+  async take(steps: readonly IndexStep[]): Promise<void> {
+    const moves = steps.map(({ conversationId, to, closed }) => ({ conversationId, to, closed }));
+    const entries = steps.flatMap(({ conversationId, entries }) =>
+      entries.map((entry) => ({ conversationId, ...entry })),
+    );
+    await withRetries(
+      () => this.#prisma.$executeRaw`
+        WITH move AS (
+          SELECT * FROM jsonb_to_recordset(${JSON.stringify(moves)}::jsonb)
+            AS x("conversationId" uuid, "to" bigint, closed boolean)
+        ),
+        entry AS (
+          SELECT * FROM jsonb_to_recordset(${JSON.stringify(entries)}::jsonb)
+            AS x("conversationId" uuid, id uuid, "senderId" text, "createdAt" timestamptz, words text)
+        ),
+        moved AS (
+          INSERT INTO "SearchProgress" AS p ("conversationId", rev)
+          SELECT "conversationId", "to" FROM move ORDER BY "conversationId"
+          ON CONFLICT ("conversationId") DO UPDATE SET rev = excluded.rev WHERE p.rev < excluded.rev
+          RETURNING "conversationId"
+        ),
+        taken_out AS (
+          DELETE FROM "SearchEntry" e USING entry JOIN moved ON moved."conversationId" = entry."conversationId"
+          WHERE entry.words IS NULL AND e."messageId" = entry.id
+        ),
+        emptied AS (
+          DELETE FROM "SearchEntry" e USING move JOIN moved ON moved."conversationId" = move."conversationId"
+          WHERE move.closed AND e."conversationId" = move."conversationId"
+        )
+        INSERT INTO "SearchEntry" AS e ("messageId", "conversationId", "senderId", "createdAt", words)
+        SELECT entry.id, entry."conversationId", entry."senderId", entry."createdAt", entry.words::tsvector
+        FROM entry JOIN moved ON moved."conversationId" = entry."conversationId"
+        WHERE entry.words IS NOT NULL
+        ON CONFLICT ("messageId") DO UPDATE SET words = excluded.words WHERE e.words <> excluded.words`,
+    );
+  }
+
+  /** Stems by the dictionary of a language; a word that it passes over has none. */
+  async findStems(language: string, words: readonly string[]): Promise<[word: string, stem: string][]> {
+    const rows = await this.#prisma.$queryRaw<{ word: string; stem: string }[]>`
+      SELECT word, stem FROM (
+        SELECT word, (ts_lexize(${`${language}_stem`}::regdictionary, word))[1] AS stem
+        FROM jsonb_array_elements_text(${JSON.stringify(words)}::jsonb) AS word
+      ) found WHERE stem IS NOT NULL`;
+    return rows.map(({ word, stem }) => [word, stem]);
+  }
+
+  /** Notes the language of the index. Where it was another one the index begins anew; then the answer is true. */
+  async changeLanguage(language: string): Promise<boolean> {
+    return this.#prisma.$transaction(async (tx) => {
+      const changed = await tx.$executeRaw`
+        INSERT INTO "ServerSetting" AS s (key, value) VALUES ('searchLanguage', ${language})
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE s.value <> excluded.value`;
+      // A fresh index has nothing to lose; one from before there was a choice was made without a language.
+      if (changed === 0) return false;
+      const [{ filled } = { filled: false }] = await tx.$queryRaw<{ filled: boolean }[]>`
+        SELECT EXISTS (SELECT FROM "SearchProgress") AS filled`;
+      if (!filled) return false;
+      await tx.$executeRaw`TRUNCATE "SearchEntry", "SearchProgress"`;
+      return true;
+    });
+  }
+
+  /** Conversations that a node changed within so many seconds. */
+  async findChanged(nodeId: string, seconds: number): Promise<string[]> {
+    const rows = await this.#prisma.$queryRaw<{ id: string }[]>`
+      SELECT DISTINCT unnest(n."conversationIds")::text AS id FROM "ChangeNotice" n
+      WHERE n."nodeId" = ${nodeId} AND n.at > now() - make_interval(secs => ${seconds})`;
+    return rows.map(({ id }) => id);
+  }
+
+  /** Conversations that the index is behind, whoever changed them, in order of id after `after`. */
+  async findBehind(after: string | null, limit: number): Promise<string[]> {
+    const rows = await this.#prisma.$queryRaw<{ id: string }[]>`
+      SELECT c.id::text AS id FROM "Conversation" c LEFT JOIN "SearchProgress" p ON p."conversationId" = c.id
+      WHERE ${wanted} AND (${after}::uuid IS NULL OR c.id > ${after}::uuid)
+      ORDER BY c.id LIMIT ${limit}`;
+    return rows.map(({ id }) => id);
+  }
+}
+
+function timesOf({ before, after, place }: SearchFilter, entry: Prisma.Sql): Prisma.Sql {
+  const conditions = [Prisma.sql`true`];
+  if (before !== undefined) conditions.push(Prisma.sql`${entry}."createdAt" < ${before}::timestamptz`);
+  if (after !== undefined) conditions.push(Prisma.sql`${entry}."createdAt" > ${after}::timestamptz`);
+  if (place) {
+    conditions.push(
+      Prisma.sql`(${entry}."createdAt", ${entry}."messageId") < (${place.at}::timestamptz, ${place.id}::uuid)`,
+    );
+  }
+  return Prisma.join(conditions, ' AND ');
+}
+
+function scopeOf({ conversationIds, senderId, hasFile }: SearchFilter): Prisma.Sql {
+  const conditions = [Prisma.sql`e."conversationId" = ANY(${[...conversationIds]}::uuid[])`];
+  if (senderId !== undefined) conditions.push(Prisma.sql`e."senderId" = ${senderId}`);
+  if (hasFile !== undefined) {
+    const file = Prisma.sql`EXISTS (SELECT FROM "Attachment" a WHERE a."messageId" = e."messageId")`;
+    conditions.push(hasFile ? file : Prisma.sql`NOT ${file}`);
+  }
+  return Prisma.join(conditions, ' AND ');
+}

@@ -1,0 +1,124 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from '../../../utils/logger.ts';
+import { type Backlog, type IndexStep, SearchRepository } from '../repositories/search.repository.ts';
+import { toVector, wordsOf } from '../search-words.ts';
+import type { WordStems } from './word-stems.ts';
+
+export interface SearchIndexerDeps {
+  readonly repository: SearchRepository;
+  readonly stems: WordStems;
+  /** This node, by the name under which it leaves notices of changes. */
+  readonly nodeId: string;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
+}
+
+/** How often what this node changed is put into the index. */
+const EVERY_MS = 1_000;
+/** How far back it looks: a run may take some time, and notices are kept for a minute. */
+const LOOK_BACK_SECONDS = 30;
+/** How often it looks for what other nodes left behind when they were killed. */
+const SWEEP_EVERY_MS = 10 * 60_000;
+const SWEEP_PAGE = 500;
+
+/** The tag by which a conversation is found among the words. No word has such a sign. */
+export const tagOf = (conversationId: string): string => `#${conversationId}`;
+
+/**
+ * Puts the words of messages into the index, beside the road of a message and never on it. It follows the log as every
+ * reader does: for each conversation it keeps a `rev`, and takes what changed after it. Each node sees to what it changed
+ * itself; searching catches up with whatever the search is about, so an answer never lacks what was acknowledged.
+ */
+export class SearchIndexer {
+  readonly #deps: SearchIndexerDeps;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | null = null;
+  #sweptAt = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: SearchIndexerDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /**
+   * Brings the index to the present for these conversations, or as near as `patienceMs` allows: what is far behind is
+   * what was imported, or sent before there was an index.
+   */
+  async catchUp(conversationIds: readonly string[], patienceMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const deadline = performance.now() + patienceMs;
+    while (performance.now() < deadline && !this.#stopping.signal.aborted) {
+      const backlogs = await this.#deps.repository.findBacklog(conversationIds);
+      if (backlogs.length === 0) return;
+      await this.#take(backlogs);
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const started = performance.now();
+      try {
+        await this.#work();
+      } catch (error) {
+        // The database is away, which others report; nothing is lost.
+        if (!signal.aborted) this.#deps.logger.warn({ err: error }, 'indexing messages for search failed');
+      }
+      // Never more than half of the time: sending comes first.
+      const rest = Math.max(EVERY_MS, performance.now() - started);
+      await delay(rest, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+
+  async #work(): Promise<void> {
+    const { repository, nodeId } = this.#deps;
+    await this.#catchUpGently(await repository.findChanged(nodeId, LOOK_BACK_SECONDS));
+    if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return;
+    this.#sweptAt = performance.now();
+    for (let after: string | null = null; !this.#stopping.signal.aborted; ) {
+      const ids: string[] = await repository.findBehind(after, SWEEP_PAGE);
+      if (ids.length === 0) return;
+      await this.#catchUpGently(ids);
+      after = ids.at(-1)!;
+    }
+  }
+
+  /** Step by step, with as long a rest after each as it took. */
+  async #catchUpGently(conversationIds: readonly string[]): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const started = performance.now();
+      const backlogs = await this.#deps.repository.findBacklog(conversationIds);
+      if (backlogs.length === 0) return;
+      await this.#take(backlogs);
+      await delay(performance.now() - started, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+
+  async #take(backlogs: readonly Backlog[]): Promise<void> {
+    const steps: IndexStep[] = [];
+    for (const backlog of backlogs) steps.push(await this.#toStep(backlog));
+    await this.#deps.repository.take(steps);
+  }
+
+  async #toStep(backlog: Backlog): Promise<IndexStep> {
+    const { conversationId, head, closed, messages } = backlog;
+    const texts = messages.map(({ content }) => (content === null ? null : wordsOf(content)));
+    const stems = await this.#deps.stems.of(texts.flatMap((words) => words?.map(({ text }) => text) ?? []));
+    return {
+      conversationId,
+      closed,
+      to: SearchRepository.isWhole(backlog) ? head : messages.at(-1)!.rev,
+      entries: messages.map(({ id, senderId, createdAt }, index) => {
+        const words = texts[index];
+        return { id, senderId, createdAt, words: words ? toVector(words, [tagOf(conversationId)], stems) : null };
+      }),
+    };
+  }
+}
