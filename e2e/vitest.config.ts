@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    name: 'browser',
+    include: ['**/*.test.ts'],
+    globalSetup: ['support/build.setup.ts'],
+    // A loaded machine takes a while to start a database; nothing here waits for time to pass.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
+    // Browsers and servers of several files at once would starve each other on a small machine.
+    fileParallelism: false,
+  },
+});
