@@ -1,0 +1,19 @@
+import { reading } from './reading.ts';
+import { reconnectStorm } from './reconnecting.ts';
+import { closedLoop, idleConnections, openLoop } from './sending.ts';
+import type { Scale, Workload } from './workload.ts';
+
+/** Every workload, in the order of a run. */
+export function allWorkloads(scale: Scale): readonly Workload[] {
+  return [
+    closedLoop('W1', scale),
+    openLoop('W1', scale),
+    closedLoop('W2', scale),
+    openLoop('W2', scale),
+    closedLoop('W3', scale),
+    openLoop('W3', scale),
+    idleConnections(scale),
+    reading(scale),
+    reconnectStorm(scale),
+  ];
+}

@@ -1,0 +1,108 @@
+import { RestLoad } from '../load/rest.ts';
+import { conversationId, READER, seedHistory } from '../support/seed.ts';
+import { quantile } from '../support/statistics.ts';
+import { tokenOf } from '../support/tokens.ts';
+import type { Target } from '../targets/target.ts';
+import type { Figures, Scale, Workload } from './workload.ts';
+
+const CONVERSATIONS = 500;
+const AT_ONCE = 8;
+const PRODUCT = '/api/messaging/v1';
+
+/** W5 of the docs: what a person reads who has written for years. */
+export function reading(scale: Scale): Workload {
+  const each = Math.floor(scale.messages / CONVERSATIONS);
+  return {
+    id: 'W5',
+    title: `reads of one person with 500 conversations and ${scale.messages.toLocaleString('en-US')} messages`,
+    targets: ['product', 'naive'],
+    metrics: [
+      { key: 'list', title: 'list of 50 with unread, requests/s' },
+      { key: 'listP99', title: 'list p99, ms' },
+      { key: 'newest', title: 'newest 50, requests/s' },
+      { key: 'deep', title: '50 deep in the history, requests/s' },
+      { key: 'sync', title: 'sync of 500, requests/s' },
+      { key: 'catchUp', title: 'all that ever changed, s' },
+    ],
+    chief: 'list',
+    seed: (database) => seedHistory(database, { conversations: CONVERSATIONS, messages: scale.messages }),
+    measure: async (target) => {
+      const rest = new RestLoad(target.port, await tokenOf(READER), AT_ONCE);
+      try {
+        return await measureReads(target, rest, each, scale);
+      } finally {
+        rest.close();
+      }
+    },
+  };
+}
+
+async function measureReads(target: Target, rest: RestLoad, each: number, scale: Scale): Promise<Figures> {
+  const isProduct = target.name === 'product';
+  const prefix = isProduct ? PRODUCT : '';
+  const messages = (nth: number) => `${prefix}/conversations/${conversationId(nth % CONVERSATIONS)}/messages`;
+  const rate = (path: (count: number) => string) =>
+    measureRate(scale.measureMs / 2, (count) => rest.text('GET', path(count)));
+
+  const { items } = await rest.get<{ items: { unreadCount?: number; me?: { unreadCount: number } }[] }>(
+    `${prefix}/conversations`,
+  );
+  if (items.length !== 50) throw new Error(`the list has ${items.length} conversations`);
+  const list = await rate(() => `${prefix}/conversations`);
+  const newest = await rate((count) => messages(count));
+  const deep = await rate((count) => `${messages(count)}?before=${Math.floor(each / 2) + (count % 50)}`);
+  const figures = { list: list.perSecond, listP99: list.p99, newest: newest.perSecond, deep: deep.perSecond };
+  if (!isProduct) return { ...figures, sync: Number.NaN, catchUp: Number.NaN };
+
+  const cursors = Object.fromEntries(Array.from({ length: CONVERSATIONS }, (_, nth) => [conversationId(nth), 1]));
+  const sync = await measureRate(scale.measureMs / 2, () => rest.text('POST', `${PRODUCT}/sync`, { cursors }));
+  return { ...figures, sync: sync.perSecond, catchUp: await catchUp(rest, each) };
+}
+
+/** Calls one after the other on each of a few connections, for so long. */
+async function measureRate(
+  durationMs: number,
+  call: (count: number) => Promise<unknown>,
+): Promise<{ perSecond: number; p99: number }> {
+  for (let count = 0; count < 20; count += 1) await call(count);
+  const start = performance.now();
+  const times: number[] = [];
+  let count = 0;
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      while (performance.now() - start < durationMs) {
+        const began = performance.now();
+        await call(count++);
+        times.push(performance.now() - began);
+      }
+    }),
+  );
+  return { perSecond: (times.length * 1_000) / (performance.now() - start), p99: quantile(times, 0.99) };
+}
+
+interface ChangesPage {
+  readonly changes: readonly { readonly rev: number }[];
+  readonly hasMore: boolean;
+}
+
+/** Seconds until everything that ever changed in all conversations is read, as a client that was never there would. */
+async function catchUp(rest: RestLoad, each: number): Promise<number> {
+  const start = performance.now();
+  const queue = Array.from({ length: CONVERSATIONS }, (_, nth) => conversationId(nth)).values();
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (const id of queue) {
+        let after = 1;
+        let seen = 0;
+        for (let hasMore = true; hasMore; ) {
+          const page = await rest.get<ChangesPage>(`${PRODUCT}/conversations/${id}/changes?after=${after}&limit=1000`);
+          seen += page.changes.length;
+          after = page.changes.at(-1)?.rev ?? after;
+          hasMore = page.hasMore;
+        }
+        if (seen !== each) throw new Error(`${seen} changes of ${each} were told`);
+      }
+    }),
+  );
+  return (performance.now() - start) / 1_000;
+}
