@@ -30,7 +30,11 @@ const time = z.iso.datetime({ offset: true });
  */
 function isStorable(place: unknown): boolean {
   if (!isCleanJson(place)) return false;
-  const at = typeof place === 'object' && place !== null && 'at' in place ? place.at : undefined;
+  // Of its own: every array has a method of that name.
+  const at =
+    typeof place === 'object' && place !== null && Object.hasOwn(place, 'at')
+      ? (place as { at: unknown }).at
+      : undefined;
   return at === undefined || (time.safeParse(at).success && Date.parse(String(at)) >= 0);
 }
 

@@ -15,12 +15,9 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[];
 }
 
-/** What runs by itself: the tailer, and the keeping of presence. */
-const OF_THE_BACKGROUND = /"ChangeNotice" WHERE|pg_snapshot_xmin|"Presence|^\s*(?:VACUUM|ANALYZE|CHECKPOINT)/i;
-
 /**
- * Runs `work` and gives the statements that it sent to the database, those of Prisma's own (`BEGIN`) included and those
- * of the background left out. Nothing else may use the database of this process meanwhile.
+ * Runs `work` and gives the statements that were sent to the database meanwhile, those of what runs by itself in this
+ * process (tailers, leases) among them.
  */
 export async function recordStatements(work: () => Promise<unknown>): Promise<Statement[]> {
   const statements: Statement[] = [];
@@ -29,7 +26,7 @@ export async function recordStatements(work: () => Promise<unknown>): Promise<St
     const [config, list] = args as [string | pg.QueryConfig, unknown[] | undefined];
     const text = typeof config === 'string' ? config : config.text;
     const values = (typeof config === 'string' ? list : config.values) ?? [];
-    if (typeof text === 'string' && !OF_THE_BACKGROUND.test(text)) {
+    if (typeof text === 'string') {
       statements.push({ text, values, explain: () => explain(query.bind(this), text, values) });
     }
     return query.apply(this, args);
@@ -40,6 +37,34 @@ export async function recordStatements(work: () => Promise<unknown>): Promise<St
     spy.mockRestore();
   }
   return statements;
+}
+
+/**
+ * The texts of the statements on conversations, messages and people that `work` always needs: those that each of several
+ * runs sent. What the process does by itself every second or so is not in all of them, or reads tables of its own.
+ */
+export async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
+  let always: string[] | undefined;
+  for (let run = 0; run < RUNS; run++) {
+    const recorded = await recordStatements(work);
+    const texts = recorded
+      .map(({ text }) => text)
+      .filter((text) => OF_THE_ROAD.test(text) && !text.includes('"ChangeNotice"'));
+    always = always === undefined ? texts : inBoth(always, texts);
+  }
+  return always ?? [];
+}
+
+const RUNS = 6;
+const OF_THE_ROAD = /"(?:Conversation|ConversationParticipant|Message|Mention|Reaction|User)"|parley_append/;
+
+function inBoth(one: readonly string[], other: readonly string[]): string[] {
+  const left = [...other];
+  return one.filter((text) => {
+    const index = left.indexOf(text);
+    if (index >= 0) left.splice(index, 1);
+    return index >= 0;
+  });
 }
 
 async function explain(
