@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { violations } from './support/axe.ts';
@@ -74,7 +75,7 @@ describe('every screen: no axe violations, and a picture', () => {
           '> the plan\nHere is what is left:\n1. release notes\n2. blog post\n\n```ts\nawait ship({ to: "everyone" });\n```',
         );
         const last = message(cleo, 'release notes');
-        await last.getByRole('img', { name: 'Sent' }).waitFor();
+        await last.getByRole('img', { name: /Sent|Delivered/ }).waitFor();
         await last.focus();
         await cleo.page.keyboard.press('Enter');
         await cleo.page.getByRole('menu').waitFor();
@@ -162,6 +163,16 @@ describe('every screen: no axe violations, and a picture', () => {
       return 'ran' in globalThis;
     });
     expect(ran).toBe(false);
+  });
+
+  it('needs at most 170 kB of script, gzipped, to begin', async () => {
+    const html = await (await fetch(server.url)).text();
+    const files = [...html.matchAll(/(?:src|href)="([^"]+\.js)"/g)].map(([, path]) => path!);
+    expect(files.length).toBeGreaterThan(1);
+    const sizes = await Promise.all(
+      files.map(async (path) => gzipSync(await (await fetch(server.url + path)).bytes(), { level: 9 }).length),
+    );
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(170_000);
   });
 
   it('can be installed: a manifest with icons that exist', async () => {

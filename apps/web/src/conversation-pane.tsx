@@ -1,5 +1,13 @@
 import { type ConversationState, ParleyError } from '@parley/client';
-import { Avatar, conversationTitle, faceOf, useConversationHandle, useParleyClient, useSnapshot } from '@parley/react';
+import {
+  Avatar,
+  conversationTitle,
+  faceOf,
+  useConnection,
+  useConversationHandle,
+  useParleyClient,
+  useSnapshot,
+} from '@parley/react';
 import { ArrowLeft, DoorOpen, Info, SearchX } from 'lucide-react';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { ConversationThread } from './conversation-thread.tsx';
@@ -98,7 +106,7 @@ function Gone({ removed, reason }: { readonly removed: boolean; readonly reason:
   return (
     <Empty
       icon={removed || refused ? <DoorOpen size={26} /> : <SearchX size={26} />}
-      title={removed ? texts.removed : refused ? texts.notYours : texts.notFound}
+      title={removed ? texts.removed : refused ? texts.notYours : reason?.transient ? texts.loadFailed : texts.notFound}
       hint={
         removed
           ? texts.removedHint
@@ -151,7 +159,10 @@ export function ThreadSkeleton() {
 /** A conversation that is not in the list may still be one that may be read: asks for it. */
 function useMissing(id: string, unknown: boolean): ParleyError | null {
   const handle = useConversationHandle(id);
+  const { live } = useConnection();
   const [error, setError] = useState<ParleyError | null>(null);
+  // Asked again when the connection is back.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     setError(null);
     if (!unknown) return;
@@ -160,7 +171,7 @@ function useMissing(id: string, unknown: boolean): ParleyError | null {
       if (!aborter.signal.aborted) setError(ParleyError.from(reason));
     });
     return () => aborter.abort();
-  }, [handle, unknown]);
+  }, [handle, unknown, live]);
   return error;
 }
 
