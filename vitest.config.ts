@@ -4,7 +4,8 @@ import server from './server/vitest.config.ts';
 
 // Each part of the work tree brings its own settings; one without tests yet has none.
 const folders = ['packages', 'apps'].flatMap((parent) => readdirSync(parent).map((name) => `${parent}/${name}`));
-const parts = [...folders, 'e2e'].filter((part) => existsSync(`${part}/vitest.config.ts`));
+// The browser has a command of its own, `npm run test:browser`: it wants the machine to itself.
+const parts = folders.filter((part) => existsSync(`${part}/vitest.config.ts`));
 
 // The server is tested in several ways, projects of their own: a project cannot hold others, so they are named here.
 const serverProjects = (server.test?.projects ?? []).map((project): TestProjectConfiguration => {

@@ -8,6 +8,7 @@ export default defineConfig({
     // A loaded machine takes a while to start a database; nothing here waits for time to pass.
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 15_000 } },
     // Browsers and servers of several files at once would starve each other on a small machine.
     fileParallelism: false,
   },
