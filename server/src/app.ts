@@ -182,6 +182,7 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
 
   const connections = createConnectionSlots({
     most: config.maxConnectionsPerUser,
+    mostOfAddress: config.maxConnectionsPerAddress,
     client: redis?.client ?? null,
     prefix: REDIS_PREFIX,
   });

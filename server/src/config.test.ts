@@ -24,6 +24,7 @@ describe('readConfig', () => {
       directory: 'all',
       rateLimitFactor: 1,
       maxConnectionsPerUser: 20,
+      maxConnectionsPerAddress: 20_000,
       messageHtml: 'strip',
       messageRateLimit: 30,
       messageRateWindowSeconds: 60,

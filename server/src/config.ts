@@ -36,6 +36,7 @@ export type Config = Readonly<{
   logLevel: LogLevel;
   rateLimitFactor: number;
   maxConnectionsPerUser: number;
+  maxConnectionsPerAddress: number;
   messageHtml: 'strip' | 'verbatim';
   messageRateLimit: number;
   messageRateWindowSeconds: number;
@@ -207,6 +208,11 @@ export const SETTINGS = {
     unset: '`20`',
     text: 'Sockets of one person at a time.',
   },
+  MAX_CONNECTIONS_PER_ADDRESS: {
+    schema: wholeNumber(1, 10_000_000).default(20_000),
+    unset: '`20000`',
+    text: 'Sockets of one address at a time, on each node. Behind a balancer set `TRUST_PROXY`, or all people share one address.',
+  },
   MESSAGE_HTML: {
     schema: z.enum(['strip', 'verbatim']).default('strip'),
     unset: '`strip`',
@@ -292,6 +298,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel: read('LOG_LEVEL'),
     rateLimitFactor: read('RATE_LIMIT_FACTOR'),
     maxConnectionsPerUser: read('MAX_CONNECTIONS_PER_USER'),
+    maxConnectionsPerAddress: read('MAX_CONNECTIONS_PER_ADDRESS'),
     messageHtml: read('MESSAGE_HTML'),
     messageRateLimit: read('MESSAGE_RATE_LIMIT'),
     messageRateWindowSeconds: read('MESSAGE_RATE_WINDOW_SECONDS'),

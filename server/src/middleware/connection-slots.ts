@@ -3,14 +3,21 @@ import { NODE_LEASE_SECONDS } from '../infrastructure/node-registry.ts';
 import type { RedisClient } from '../infrastructure/redis.ts';
 import { AppError } from '../utils/app-error.ts';
 
-/** How many sockets each person has open: MAX_CONNECTIONS_PER_USER. */
+/** How many sockets each person, and each address, has open: MAX_CONNECTIONS_PER_USER, MAX_CONNECTIONS_PER_ADDRESS. */
 export interface ConnectionSlots {
   /**
-   * Counts one more; resolves to how to give it back, which works once.
+   * Counts one more of a person; resolves to how to give it back, which works once.
    *
    * @throws AppError `too_many_connections`.
    */
   take(userId: string): Promise<() => void>;
+  /**
+   * Counts one more of an address, by this node alone; answers how to give it back, which works once. It is asked
+   * before anybody knows who comes, so that no address can take all that the node has.
+   *
+   * @throws AppError `too_many_connections`.
+   */
+  takeAddress(address: string): () => void;
   /** With every heartbeat: what this node holds, it goes on holding. */
   renew(): Promise<void>;
 }
@@ -18,6 +25,8 @@ export interface ConnectionSlots {
 export interface ConnectionSlotsOptions {
   /** MAX_CONNECTIONS_PER_USER. */
   readonly most: number;
+  /** MAX_CONNECTIONS_PER_ADDRESS. */
+  readonly mostOfAddress: number;
   /** Null: this is the only node. */
   readonly client: RedisClient | null;
   /** Before every key. */
@@ -33,9 +42,11 @@ const RETRY_AFTER_MS = 10_000;
  * lease that this node renews, so those of a killed node are free after NODE_LEASE_SECONDS. Redis away: each node counts
  * its own; back, the renewal says everything again, and nobody is cut off for having come in meanwhile.
  */
-export function createConnectionSlots({ most, client, prefix }: ConnectionSlotsOptions): ConnectionSlots {
+export function createConnectionSlots({ most, mostOfAddress, client, prefix }: ConnectionSlotsOptions): ConnectionSlots {
   /** Person → their leases here. */
   const held = new Map<string, Set<string>>();
+  /** Address → how many it has open here. */
+  const addresses = new Map<string, number>();
   const node = randomBytes(6).toString('base64url');
   const keyOf = (userId: string) => `${prefix}connections:{${userId}}`;
   let taken = 0;
@@ -72,6 +83,20 @@ export function createConnectionSlots({ most, client, prefix }: ConnectionSlotsO
         throw tooMany();
       }
       return () => release(userId, lease);
+    },
+
+    takeAddress: (address) => {
+      const open = addresses.get(address) ?? 0;
+      if (open >= mostOfAddress) throw tooMany();
+      addresses.set(address, open + 1);
+      let isOpen = true;
+      return () => {
+        if (!isOpen) return;
+        isOpen = false;
+        const left = addresses.get(address)! - 1;
+        if (left === 0) addresses.delete(address);
+        else addresses.set(address, left);
+      };
     },
 
     renew: async () => {

@@ -95,11 +95,15 @@ async function admit(socket: ParleySocket, deps: SocketDoorDeps): Promise<void> 
   if (deps.isClosing()) throw new AppError('unavailable', { retryAfterMs: 1_000 });
   const { token } = socket.handshake.auth as { token?: unknown };
   const address = socketAddress(socket, deps);
+  giveBackAtEnd(socket, deps.connections.takeAddress(address));
   const actor = await deps.authenticate(typeof token === 'string' ? token : undefined, address);
   // The tolerance is for verifying; a session ends at the very end of its token, so here it would have none.
   if (actor.expiresAt <= Date.now()) throw new AppError('token_expired');
   socket.data = new SessionData(actor, socket.id, address, deps.logger);
-  const release = await deps.connections.take(actor.id);
+  giveBackAtEnd(socket, await deps.connections.take(actor.id));
+}
+
+function giveBackAtEnd(socket: ParleySocket, release: () => void): void {
   // One of the two comes, whether or not the socket gets as far as `connection`; or it came while the slot was taken.
   socket.once('disconnect', release);
   const connection = engineConnection(socket);

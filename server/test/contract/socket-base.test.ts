@@ -70,6 +70,32 @@ describe('connecting', () => {
       .toBe(true);
     for (const socket of [...open, other]) socket.disconnect();
   });
+
+  it('RATE-2 refuses connections over the limit of one address, whoever comes, and none of another address', async () => {
+    const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
+    const narrow = await startTestApp({
+      env: { MAX_CONNECTIONS_PER_ADDRESS: '2', TRUST_PROXY: 'loopback' },
+    });
+    try {
+      const first = await narrow.connectSocket('ann', from('192.0.2.1'));
+      await narrow.connectSocket('ben', from('192.0.2.1'));
+      const refused = narrow.connectSocket('cyd', from('192.0.2.1'));
+      await expect(refused).rejects.toMatchObject({ code: 'too_many_connections', status: 429 });
+      const refusedUnknown = narrow.connectSocket('cyd', { ...from('192.0.2.1'), token: 'nobody' });
+      await expect(refusedUnknown).rejects.toMatchObject({ code: 'too_many_connections' });
+      await narrow.connectSocket('cyd', from('192.0.2.2'));
+
+      first.disconnect();
+      const isLetIn = (): Promise<boolean> =>
+        narrow.connectSocket('cyd', from('192.0.2.1')).then(
+          () => true,
+          () => false,
+        );
+      await expect.poll(isLetIn).toBe(true);
+    } finally {
+      await narrow.close();
+    }
+  });
 });
 
 describe('the session of a token', () => {
