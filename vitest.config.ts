@@ -4,7 +4,6 @@ import server from './server/vitest.config.ts';
 
 // Each part of the work tree brings its own settings; one without tests yet has none.
 const folders = ['packages', 'apps'].flatMap((parent) => readdirSync(parent).map((name) => `${parent}/${name}`));
-// The browser has a command of its own, `npm run test:browser`: it wants the machine to itself.
 const parts = folders.filter((part) => existsSync(`${part}/vitest.config.ts`));
 
 // The server is tested in several ways, projects of their own: a project cannot hold others, so they are named here.
@@ -17,6 +16,8 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     globalSetup: [server.test?.globalSetup ?? []].flat().map((file) => `./server/${file}`),
-    projects: [...parts, ...serverProjects, { test: { name: 'scripts', include: ['scripts/**/*.test.ts'] } }],
+    // Those that share the machine first; then the kills, then the browser, which each want it to themselves: `groupOrder`
+    // in their own settings.
+    projects: [...parts, ...serverProjects, { test: { name: 'scripts', include: ['scripts/**/*.test.ts'] } }, './e2e'],
   },
 });

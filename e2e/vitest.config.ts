@@ -9,7 +9,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 15_000 } },
-    // Browsers and servers of several files at once would starve each other on a small machine.
-    fileParallelism: false,
+    // Browsers and servers of several files at once, or beside other tests, would starve each other on a small machine.
+    maxWorkers: 1,
+    sequence: { groupOrder: 2 },
   },
 });

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { findFreePort } from '../../server/test/support/processes.ts';
 
 const MAIN = process.env.E2E_SERVER_MAIN ?? fileURLToPath(new URL('../../server/src/main.ts', import.meta.url));
 
@@ -22,7 +22,7 @@ export interface TestServer {
 
 /** Starts one. `env` is on top of settings that let tests go fast. */
 export async function startServer(env: Readonly<Record<string, string>> = {}): Promise<TestServer> {
-  const port = await freePort();
+  const port = await findFreePort();
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-e2e-'));
   let process_: ChildProcess | null = null;
 
@@ -72,16 +72,6 @@ async function ready(child: ChildProcess): Promise<void> {
   });
   lines.removeAllListeners('line');
   lines.on('line', () => {});
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('No port.');
-  return address.port;
 }
 
 /** Calls the API as a person. */

@@ -1,18 +1,30 @@
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
 
-/** A TCP port of the loopback interface that nobody listens on at this moment. */
+/** Below the ports that systems give to outgoing connections (Linux 32768, macOS 49152). */
+const PORTS = { from: 20_000, to: 32_000 };
+
+/**
+ * A port of the loopback interface that nobody listens on. It stays free while a program on it is down, too: one that the
+ * system chose could meanwhile become the near end of somebody's connection.
+ */
 export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    const server = createServer();
+    const isFree = new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!(await isFree)) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** The first of `names` found in `folders` or on the PATH; throws with `hint` when none is there. */
