@@ -159,6 +159,8 @@ const CODES: Record<string, Judgement> = {
   ENOTFOUND: REFUSED,
   ENOENT: REFUSED, // no such Unix socket
   EAI_AGAIN: REFUSED,
+  EMFILE: REFUSED, // this process has no file left to connect by
+  ENFILE: REFUSED,
   EHOSTUNREACH: LOST,
   ENETUNREACH: LOST,
   ECONNRESET: LOST,

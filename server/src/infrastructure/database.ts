@@ -5,6 +5,7 @@ import { PrismaClient } from '../../prisma/generated/client.ts';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded-database.ts';
 import { startMaintenance } from './embedded-maintenance.ts';
 import { applyMigrations } from './migrations.ts';
+import { keepSound } from './sound-connections.ts';
 
 /** The open database, migrated and ready. */
 export interface Database {
@@ -17,6 +18,11 @@ export interface Database {
   ping(): Promise<number>;
   /** Connections: open, open and free, and requests waiting for one. */
   stats(): { total: number; idle: number; waiting: number };
+  /**
+   * Runs SQL of the job queue's own, several statements at once as well, over a connection that may take its time. One that
+   * fails leaves no transaction behind.
+   */
+  runScript(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
   /** Waits for what runs, then closes. Nothing may be asked of the database afterwards. */
   close(): Promise<void>;
 }
@@ -106,6 +112,13 @@ function connect({ target, embedded, version, logger }: ConnectOptions): Databas
     transactionOptions: { maxWait: embedded ? 5_000 : 2_000, timeout: 5_000 },
   });
   const endMaintenance = embedded ? startMaintenance(pool, logger) : undefined;
+  // Opened with the first job, so that a server without jobs holds no connection for them.
+  let scripts: pg.Pool | undefined;
+  const scriptPool = (): pg.Pool => {
+    if (embedded) return pool;
+    scripts ??= openPool(target, SCRIPT_LIMITS, logger);
+    return scripts;
+  };
   return {
     prisma,
     kind: embedded ? 'embedded' : 'postgres',
@@ -116,8 +129,10 @@ function connect({ target, embedded, version, logger }: ConnectOptions): Databas
       return performance.now() - start;
     },
     stats: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    runScript: (text, values) => runScript(scriptPool(), text, values),
     close: async () => {
       endMaintenance?.();
+      await scripts?.end();
       await prisma.$disconnect();
       await pool.end();
       await embedded?.close();
@@ -132,6 +147,9 @@ type Limits = Required<Pick<pg.PoolConfig, 'max' | 'statement_timeout' | 'lock_t
  * the driver gives up a little later by itself.
  */
 const SERVER_LIMITS: Limits = { max: 10, statement_timeout: 3_000, lock_timeout: 1_000, query_timeout: 3_300 };
+
+/** The job queue makes its tables by itself, and that is more than one statement of a moment. */
+const SCRIPT_LIMITS: Limits = { max: 2, statement_timeout: 30_000, lock_timeout: 10_000, query_timeout: 31_000 };
 
 /** One session, one thread: nothing to wait for but the statement before, and no clock in it that could end one. */
 const EMBEDDED_LIMITS: Limits = { max: 1, statement_timeout: 0, lock_timeout: 0, query_timeout: 0 };
@@ -164,25 +182,24 @@ function openPool(target: pg.PoolConfig, limits: Limits, logger: DatabaseOptions
   const onError = (error: Error): void => logger.warn({ err: error }, 'database connection lost');
   pool.on('error', onError);
   pool.on('connect', (client) => client.on('error', onError));
-  pool.query = queryKeepingConnections(pool);
-  return pool;
+  return keepSound(pool);
 }
 
-/** The pool's own `query` throws the connection away on every error. After one of SQL it is as good as before. */
-function queryKeepingConnections(pool: pg.Pool): typeof pool.query {
-  const query = async (...args: [pg.QueryConfig]): Promise<pg.QueryResult> => {
-    const client = await pool.connect();
-    try {
-      const result = await client.query(...args);
-      client.release();
-      return result;
-    } catch (error) {
-      const isSound = error instanceof pg.DatabaseError && error.severity === 'ERROR';
-      client.release(isSound ? undefined : (error as Error));
-      throw error;
-    }
-  };
-  return query as typeof pool.query;
+async function runScript(pool: pg.Pool, text: string, values?: unknown[]): Promise<{ rows: unknown[] }> {
+  const client = await pool.connect();
+  try {
+    const result = await client.query(text, values);
+    client.release();
+    return result;
+  } catch (error) {
+    // Statements that came together may have begun a transaction; with the embedded database everybody shares it.
+    const mended = await client.query('ROLLBACK').then(
+      () => true,
+      () => false,
+    );
+    client.release(!mended);
+    throw error;
+  }
 }
 
 /**

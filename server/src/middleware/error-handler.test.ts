@@ -11,6 +11,7 @@ describe('toAppError', () => {
 
   it.each([
     ['a lost connection', Object.assign(new Error('gone'), { code: 'ECONNREFUSED' }), 'unavailable'],
+    ['a full disk', Object.assign(new Error('ENOSPC: gone'), { code: 'ENOSPC' }), 'unavailable'],
     ['a deadlock', Object.assign(new Error('deadlock'), { code: '40P01' }), 'unavailable'],
     ['a mistake in SQL', Object.assign(new Error('syntax'), { code: '42601' }), 'internal'],
     ['a mistake of ours', new TypeError('x is not a function'), 'internal'],

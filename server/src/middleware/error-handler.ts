@@ -20,10 +20,16 @@ export function toAppError(error: unknown): AppError {
   const http = httpError(error);
   if (http) return http;
   const { kind } = classifyDatabaseError(error);
-  if (kind === 'unavailable' || kind === 'conflict') {
+  if (kind === 'unavailable' || kind === 'conflict' || hasNoRoom(error)) {
     return new AppError('unavailable', { retryAfterMs: RETRY_AFTER_MS, cause: error });
   }
   return new AppError('internal', { cause: error });
+}
+
+/** The disk of the files is full, or the process may open no more of them: a matter for its operator, and of a while. */
+function hasNoRoom(error: unknown): boolean {
+  const codes: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE'];
+  return error instanceof Error && 'code' in error && codes.includes(error.code);
 }
 
 /**
