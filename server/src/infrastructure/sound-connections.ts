@@ -6,7 +6,8 @@ import pg from 'pg';
  *
  * - A connection that comes back inside of a transaction is closed. The driver gives it back however a ROLLBACK or COMMIT
  *   ended; after one that was not answered, the next to get it would be refused everything (25P02), or write into a
- *   transaction that nobody commits.
+ *   transaction that nobody commits. (The pool's `query` leaves one open where it is asked to: migrations begin theirs so, on
+ *   a pool of one connection.)
  * - After a statement that was not answered in time, nothing more is asked on that connection: a ROLLBACK would wait behind
  *   it, as long again. The server rolls back what it was doing when the connection is gone.
  * - An error of SQL does not cost the connection, as it does with the pool's own `query`.
@@ -22,7 +23,7 @@ export function keepSound(pool: pg.Pool): pg.Pool {
     return client;
   };
   const query = async (...args: [pg.QueryConfig]): Promise<pg.QueryResult> => {
-    const client = await connect();
+    const client = await connectAny();
     try {
       const result = await client.query(...args);
       client.release();
