@@ -16,6 +16,7 @@ import {
   type ParleyServer,
   type ParleySocket,
 } from './infrastructure/socket-server.ts';
+import { SocketWriter } from './infrastructure/socket-writer.ts';
 import { createAuthenticate } from './middleware/authenticate.ts';
 import { createConnectionSlots } from './middleware/connection-slots.ts';
 import { createLimitGuard } from './middleware/limit-guard.ts';
@@ -25,12 +26,14 @@ import { createAddressReader } from './middleware/request-context.ts';
 import { bindRoutes } from './middleware/rest-door.ts';
 import { openSocketDoor } from './middleware/socket-door.ts';
 import { type AttachmentsModule, createAttachmentsModule } from './modules/attachments/index.ts';
+import { createConfidentialModule } from './modules/confidential/index.ts';
 import { createMessagingModule, sanitizeText } from './modules/messaging/index.ts';
-import { createBlocks, createReports } from './modules/moderation/index.ts';
+import { createBlocks, createModeration, createScreening, type MessagePolicy } from './modules/moderation/index.ts';
 import { createPresenceModule } from './modules/presence/index.ts';
+import { createPrivacyModule, type PrivacyModule } from './modules/privacy/index.ts';
 import { createSearchModule } from './modules/search/index.ts';
 import { createSessionsModule } from './modules/sessions/index.ts';
-import { createHealth, registerPage, registerSystemRoutes } from './modules/system/index.ts';
+import { clientErrorsRest, createHealth, registerPage, registerSystemRoutes } from './modules/system/index.ts';
 import { createUsersModule } from './modules/users/index.ts';
 import { newId } from './utils/ids.ts';
 import type { Logger } from './utils/logger.ts';
@@ -41,6 +44,8 @@ export interface AppDeps {
   logger: Logger;
   /** An open database to use instead of the configured one (tests). The app closes it all the same. */
   database?: Database;
+  /** The host product's own word on each message, in place of the program that POLICY_HOOK_URL names. */
+  policy?: MessagePolicy;
 }
 
 /** The whole server of one node. */
@@ -55,6 +60,8 @@ export interface App {
   readonly metrics: Metrics;
   /** For what runs by the clock and tests run by hand. */
   readonly attachments: Pick<AttachmentsModule['attachments'], 'sweep'>;
+  readonly held: Pick<ReturnType<typeof createModeration>['held'], 'sendApproved'>;
+  readonly privacy: Pick<PrivacyModule, 'retention' | 'exports'>;
 }
 
 /** Of the server's own package, told by health and docs. */
@@ -67,14 +74,14 @@ const REDIS_PREFIX = 'parley:';
 const FAREWELL_MS = 2_500;
 
 /** Builds the server by hand, from the stores up to the doors. Nothing listens yet. */
-export async function createApp({ config, logger, database: givenDatabase }: AppDeps): Promise<App> {
+export async function createApp({ config, logger, database: givenDatabase, policy }: AppDeps): Promise<App> {
   warnAboutIdentity(config, logger);
   const database =
     givenDatabase ?? (await openDatabase({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, logger }));
   const redis = config.redisUrl === undefined ? undefined : openRedis(config.redisUrl, logger);
   const stores = { database, redis };
   try {
-    return await buildApp({ config, logger, ...stores });
+    return await buildApp({ config, logger, policy, ...stores });
   } catch (error) {
     await closeStores(stores);
     throw error;
@@ -86,9 +93,10 @@ interface Parts {
   logger: Logger;
   database: Database;
   redis: RedisConnection | undefined;
+  policy: MessagePolicy | undefined;
 }
 
-async function buildApp({ config, logger, database, redis }: Parts): Promise<App> {
+async function buildApp({ config, logger, database, redis, policy }: Parts): Promise<App> {
   let closing: Promise<void> | undefined;
   const isClosing = (): boolean => closing !== undefined;
 
@@ -98,6 +106,8 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
   const limits = createRateLimits({
     messageLimit: config.messageRateLimit,
     messageWindowSeconds: config.messageRateWindowSeconds,
+    sameTextLimit: config.sameTextLimit,
+    sameTextWindowSeconds: config.sameTextWindowSeconds,
     factor: config.rateLimitFactor,
     prefix: REDIS_PREFIX,
     nodeCount: () => registry.nodeCount(),
@@ -129,7 +139,10 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     isOriginAllowed: createOriginCheck(config.corsOrigins),
     config,
   });
-  const bus = redis ? createRedisBus({ redis, prefix: REDIS_PREFIX, logger }) : null;
+  const bus = redis
+    ? createRedisBus({ redis, prefix: REDIS_PREFIX, logger, onLost: () => metrics.hintsLost.inc() })
+    : null;
+  const writer = new SocketWriter();
   const { sessions, rest: sessionsRest } = createSessionsModule({ database, io, bus, logger });
   const blocks = createBlocks({
     database,
@@ -141,9 +154,17 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     },
     logger,
   });
+  const confidential = createConfidentialModule({ prisma: database.prisma, config, logger });
+  const {
+    screening,
+    book: rules,
+    rest: rulesRest,
+  } = createScreening({ database, bus, config, policy, limits, logger });
   const messaging = createMessagingModule({
+    screening,
+    confidential,
     database,
-    io,
+    writer,
     nodeId: registry.nodeId,
     bus,
     users,
@@ -151,12 +172,16 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     metrics,
     logger,
     config,
-    files: { removeDeleted: (messageId) => files.attachments.removeDeleted(messageId) },
+    files: {
+      removeDeleted: (messageId) => files.attachments.removeDeleted(messageId),
+      findUnsealed: (ids) => files.attachments.findUnsealed(ids),
+    },
     blocks: blocks.list,
   });
   const files = await createAttachmentsModule({
     database,
     config,
+    seals: confidential.files,
     keepSetting: people.keepSetting,
     requireReader: async (actor, conversationId) =>
       void (await messaging.access.require(actor, conversationId, 'read')),
@@ -164,7 +189,26 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     cleanText,
     logger,
   });
-  const reports = createReports({ database, messaging, cleanText });
+  const moderation = createModeration({
+    database,
+    messaging,
+    findPeople: (ids) => users.findMany(ids),
+    onBansChanged: () => sessions.noteBans(),
+    cleanText,
+    logger,
+  });
+  const privacy = await createPrivacyModule({
+    database,
+    config,
+    messaging,
+    attachments: files.attachments,
+    seals: confidential.files,
+    ban: async (actor, userId) => {
+      await moderation.restrictions.putRestrictions(actor, userId, { banned: true, reason: 'erasure' });
+    },
+    cleanText,
+    logger,
+  });
   const search = createSearchModule({
     database,
     messaging,
@@ -187,10 +231,14 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     prefix: REDIS_PREFIX,
   });
   registry.onHeartbeat(() => connections.renew());
-  const rest = { ...people.rest, ...sessionsRest, ...messaging.rest, ...blocks.rest, ...reports.rest, ...search.rest };
+  const rest = {
+    ...{ ...people.rest, ...sessionsRest, ...messaging.rest, ...search.rest },
+    ...{ ...blocks.rest, ...rulesRest, ...moderation.rest, ...privacy.rest, ...clientErrorsRest },
+  };
   const door = { authenticate, limits: guard };
   bindRoutes(http, { ...rest, ...files.rest }, door);
   await files.register(http, door);
+  privacy.register(http, door);
   openSocketDoor({
     io,
     handlers: { ...messaging.commands, ...presence.commands },
@@ -210,6 +258,7 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     metrics,
     logger,
     connections,
+    writer,
     isClosing,
   });
   const health = createHealth({
@@ -224,7 +273,7 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     isClosing,
   });
   registerSystemRoutes(http, { health, metrics, metricsEnabled: config.metricsEnabled, version: VERSION });
-  await registerPage(http);
+  await registerPage(http, { hostOrigins: config.hostOrigins });
   await http.ready();
 
   const { sockets } = io.of('/');
@@ -236,9 +285,12 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
         { name: 'stop accepting', run: () => stopAccepting(http) },
         { name: 'end sessions', run: () => endSessions(io) },
         { name: 'end uploads', run: () => files.stop() },
+        { name: 'finish privacy jobs', run: () => privacy.stop() },
         { name: 'finish messaging', run: () => messaging.stop() },
         { name: 'finish indexing', run: () => search.stop() },
         { name: 'stop comparing blocks', run: () => blocks.list.stop() },
+        { name: 'stop comparing rules', run: () => rules.stop() },
+        { name: 'finish sending what was held', run: () => moderation.held.stop() },
         { name: 'stop watching sessions', run: () => sessions.stop() },
         { name: 'leave the bus', run: () => bus?.close() },
         { name: 'leave the cluster', run: () => registry.stop() },
@@ -256,16 +308,23 @@ async function buildApp({ config, logger, database, redis }: Parts): Promise<App
     http,
     metrics,
     attachments: files.attachments,
+    held: moderation.held,
+    privacy,
     listen: async () => {
+      await confidential.start();
       await sessions.start();
       await messaging.start();
       blocks.list.start();
+      await rules.start();
+      moderation.held.start();
+      privacy.start();
       await search.start();
       registry.start();
       files.start();
       stopWatching = watchSlowClients<ParleySocket>({
         clients: () => sockets.values(),
         connectionOf: engineConnection,
+        takeWaiting: () => writer.takeWaiting(),
         end: (socket) => endSession(socket, 'too_slow'),
       });
       await http.listen({ host: config.host, port: config.port });

@@ -1,11 +1,12 @@
 import type { CliCommand } from './cli.types.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { verifyAuditCommand } from './modules/audit/index.ts';
+import { listKeysCommand, rotateKeysCommand } from './modules/confidential/index.ts';
 import { copyDatabaseCommand } from './modules/system/index.ts';
 import { createLogger } from './utils/logger.ts';
 
 /** Commands by the module they belong to. */
-const COMMANDS: readonly CliCommand[] = [verifyAuditCommand, copyDatabaseCommand];
+const COMMANDS: readonly CliCommand[] = [verifyAuditCommand, copyDatabaseCommand, listKeysCommand, rotateKeysCommand];
 
 process.exitCode = await runCli(process.argv.slice(2));
 

@@ -105,6 +105,28 @@ describe('readConfig', () => {
     });
     expect(readConfig({ TRUST_PROXY: '2' }).trustProxy).toBe(2);
     expect(problemsOf({ ENCRYPTION_KEYS: `a:${key},a:${key}` })).toEqual([expect.stringContaining('one id twice')]);
+    const bad = problemsOf({ ENCRYPTION_KEYS: `a:${key},${key},b:c2hvcnQ=,c:%%%` });
+    expect(bad).toHaveLength(1);
+    for (const part of ['key 2 has no id', 'key 3 (b) has 5 bytes', 'key 4 (c) is not in base64']) {
+      expect(bad[0]).toContain(part);
+    }
+    expect(bad[0]).not.toContain(key);
+  });
+
+  it('reads types of files, and a policy hook only with its secret', () => {
+    expect(readConfig({ UPLOAD_TYPES: 'image/*, application/pdf' }).uploadTypes).toEqual([
+      'image/*',
+      'application/pdf',
+    ]);
+    expect(problemsOf({ UPLOAD_TYPES: 'pictures' })).toEqual([expect.stringContaining('UPLOAD_TYPES')]);
+    const POLICY_HOOK_URL = 'https://policy.example/check';
+    const { policyHook, policyHookOnFailure } = readConfig({ POLICY_HOOK_URL, POLICY_HOOK_SECRET: 'sixteen letters!' });
+    expect([policyHook, policyHookOnFailure]).toEqual([
+      { url: POLICY_HOOK_URL, secret: 'sixteen letters!', timeoutMs: 2_000 },
+      'accept',
+    ]);
+    expect(problemsOf({ POLICY_HOOK_URL })).toEqual([expect.stringContaining('POLICY_HOOK_SECRET')]);
+    expect(problemsOf({ POLICY_HOOK_URL, POLICY_HOOK_SECRET: 'short' }).join()).toContain('16 characters');
   });
 
   it('is frozen', () => {

@@ -16,6 +16,13 @@ export interface EncryptionKey {
   readonly key: Uint8Array;
 }
 
+/** How a program of the operator's is asked about messages. */
+export interface PolicyHookConfig {
+  readonly url: string;
+  readonly secret: string;
+  readonly timeoutMs: number;
+}
+
 /** What of `X-Forwarded-For` to believe: nothing, everything, the last so many hops, or what these addresses say. */
 export type TrustProxy = boolean | number | readonly string[];
 
@@ -31,6 +38,7 @@ export type Config = Readonly<{
   jwtIssuer: string | undefined;
   jwtAudience: string | undefined;
   corsOrigins: readonly string[];
+  hostOrigins: readonly string[];
   socketTransports: readonly ('websocket' | 'polling')[];
   directory: 'off' | 'shared' | 'all';
   logLevel: LogLevel;
@@ -41,9 +49,18 @@ export type Config = Readonly<{
   messageRateLimit: number;
   messageRateWindowSeconds: number;
   messageMaxLength: number;
+  /** How often somebody may send the same text within the window; 0: as often as they like. */
+  sameTextLimit: number;
+  sameTextWindowSeconds: number;
+  /** A program of the operator's that is asked about each message; undefined: none. */
+  policyHook: PolicyHookConfig | undefined;
   searchLanguage: string;
   uploadMaxBytes: number;
+  /** Types that files may have, `image/*` for all of a kind; empty: any. */
+  uploadTypes: readonly string[];
   storageUrl: string;
+  /** What becomes of a message about which the policy could not be asked. */
+  policyHookOnFailure: 'accept' | 'reject' | 'hold';
   encryptionKeys: readonly EncryptionKey[];
   metricsEnabled: boolean;
   trustProxy: TrustProxy;
@@ -176,6 +193,13 @@ export const SETTINGS = {
     unset: 'the own origin',
     text: 'Origins of pages that may use REST and Socket.IO beside the server’s own, separated by commas.',
   },
+  HOST_ORIGINS: {
+    schema: commaList
+      .refine((items) => items.every(isOrigin), 'must be origins such as https://app.example.com, separated by commas')
+      .default([]),
+    unset: 'none',
+    text: 'Origins of pages that may open the web app in a window and hand it a token by `postMessage`, separated by commas.',
+  },
   SOCKET_TRANSPORTS: {
     schema: commaList
       .pipe(z.array(z.enum(['websocket', 'polling'])).min(1))
@@ -233,6 +257,36 @@ export const SETTINGS = {
     unset: '`10000`',
     text: 'Characters (code points) of one message.',
   },
+  SAME_TEXT_LIMIT: {
+    schema: wholeNumber(0, 1_000_000).default(0),
+    unset: '`0`',
+    text: 'How often one person may send the same text, whatever the conversation, in any `SAME_TEXT_WINDOW_SECONDS`; case, signs and spaces aside. `0`: as often as `MESSAGE_RATE_LIMIT` allows.',
+  },
+  SAME_TEXT_WINDOW_SECONDS: {
+    schema: wholeNumber(1, 86_400).default(600),
+    unset: '`600`',
+    text: 'The length of that window.',
+  },
+  POLICY_HOOK_URL: {
+    schema: address('https:', 'http:').optional(),
+    unset: '–',
+    text: 'A program of yours that is asked about each message before it is stored (docs/operations.md).',
+  },
+  POLICY_HOOK_SECRET: {
+    schema: z.string().min(16, 'must have at least 16 characters').optional(),
+    unset: '–',
+    text: 'Signs the calls to it. Required with `POLICY_HOOK_URL`.',
+  },
+  POLICY_HOOK_TIMEOUT_MS: {
+    schema: wholeNumber(50, 30_000).default(2_000),
+    unset: '`2000`',
+    text: 'How long its answer is waited for.',
+  },
+  POLICY_HOOK_ON_FAILURE: {
+    schema: z.enum(['accept', 'reject', 'hold']).default('accept'),
+    unset: '`accept`',
+    text: 'What becomes of a message when it does not answer: `accept`, `reject`, or `hold` for a moderator.',
+  },
   SEARCH_LANGUAGE: {
     schema: z.enum(SEARCH_LANGUAGES).default('simple'),
     unset: '`simple`',
@@ -243,6 +297,16 @@ export const SETTINGS = {
     unset: '`26214400`',
     text: 'Bytes of one file.',
   },
+  UPLOAD_TYPES: {
+    schema: commaList
+      .refine(
+        (items) => items.every((item) => /^[a-z]+\/(\*|[a-z0-9][a-z0-9.+-]*)$/.test(item)),
+        'must be types such as image/* or application/pdf, separated by commas',
+      )
+      .default([]),
+    unset: 'any',
+    text: 'Types that files may have, by their content and not by their name: `image/*,audio/*,application/pdf`. What is not known by its content, text and HTML among it, is `application/octet-stream`.',
+  },
   STORAGE_URL: {
     schema: address('file:', 's3:').optional(),
     unset: '`files` in `DATA_DIR`',
@@ -251,7 +315,7 @@ export const SETTINGS = {
   ENCRYPTION_KEYS: {
     schema: commaList.transform(parseKeyRing).default([]),
     unset: '–',
-    text: 'Master keys as `id:base64` of 32 bytes each, separated by commas. The first one is current, the others still open what they closed.',
+    text: 'Master keys as `id:base64` of 32 bytes each (`openssl rand -base64 32`), separated by commas: needed for confidential conversations, and then all files are encrypted too. The first one is current, the others still open what they closed. See [encryption.md](encryption.md).',
   },
   METRICS_ENABLED: { schema: onOrOff.default(true), unset: '`true`', text: 'Whether `GET /metrics` answers.' },
   TRUST_PROXY: {
@@ -293,6 +357,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     jwtIssuer: read('JWT_ISSUER'),
     jwtAudience: read('JWT_AUDIENCE'),
     corsOrigins: read('CORS_ORIGINS'),
+    hostOrigins: read('HOST_ORIGINS'),
     socketTransports: read('SOCKET_TRANSPORTS'),
     directory: read('DIRECTORY') ?? (identity.mode === 'guest' ? 'all' : 'shared'),
     logLevel: read('LOG_LEVEL'),
@@ -303,8 +368,18 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     messageRateLimit: read('MESSAGE_RATE_LIMIT'),
     messageRateWindowSeconds: read('MESSAGE_RATE_WINDOW_SECONDS'),
     messageMaxLength: read('MESSAGE_MAX_LENGTH'),
+    sameTextLimit: read('SAME_TEXT_LIMIT'),
+    sameTextWindowSeconds: read('SAME_TEXT_WINDOW_SECONDS'),
+    policyHook: choosePolicyHook(
+      read('POLICY_HOOK_URL'),
+      read('POLICY_HOOK_SECRET'),
+      read('POLICY_HOOK_TIMEOUT_MS'),
+      problems,
+    ),
+    policyHookOnFailure: read('POLICY_HOOK_ON_FAILURE'),
     searchLanguage: read('SEARCH_LANGUAGE'),
     uploadMaxBytes: read('UPLOAD_MAX_BYTES'),
+    uploadTypes: read('UPLOAD_TYPES'),
     storageUrl: read('STORAGE_URL') ?? `file:${dataDir}/files`,
     encryptionKeys: read('ENCRYPTION_KEYS'),
     metricsEnabled: read('METRICS_ENABLED'),
@@ -328,26 +403,44 @@ function chooseIdentity(
   return { mode: 'guest' };
 }
 
+function choosePolicyHook(
+  url: string | undefined,
+  secret: string | undefined,
+  timeoutMs: number,
+  problems: string[],
+): PolicyHookConfig | undefined {
+  if (url === undefined) return undefined;
+  if (secret !== undefined) return { url, secret, timeoutMs };
+  problems.push('POLICY_HOOK_SECRET: must be set with POLICY_HOOK_URL');
+  return undefined;
+}
+
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === text;
 }
 
 function parseKeyRing(items: string[], context: z.RefinementCtx): EncryptionKey[] {
-  const keys = items.map((item) => {
+  const keys = items.map((item, index) => {
     const colon = item.indexOf(':');
-    return {
-      id: item.slice(0, Math.max(colon, 0)),
-      key: Uint8Array.from(Buffer.from(item.slice(colon + 1), 'base64')),
-    };
+    const id = item.slice(0, Math.max(colon, 0));
+    const text = item.slice(colon + 1);
+    const key = Uint8Array.from(Buffer.from(text, 'base64'));
+    const wrong = wrongWithKey(id, text, key);
+    // By its place and never by its text: what is wrong may be that the id is missing.
+    if (wrong) context.addIssue({ code: 'custom', message: `key ${index + 1} ${wrong} (id:base64 of 32 bytes)` });
+    return { id, key };
   });
-  if (keys.some(({ id, key }) => !/^[\w.-]{1,64}$/.test(id) || key.length !== 32)) {
-    context.addIssue({ code: 'custom', message: 'must be id:base64 of 32 bytes, separated by commas' });
-  }
   if (new Set(keys.map(({ id }) => id)).size < keys.length) {
     context.addIssue({ code: 'custom', message: 'must not name one id twice' });
   }
   return keys;
+}
+
+function wrongWithKey(id: string, text: string, { length }: Uint8Array): string | null {
+  if (!/^[\w.-]{1,64}$/.test(id)) return 'has no id of letters, digits, dots, dashes and underscores';
+  if (!/^[\w+/-]+={0,2}$/.test(text)) return `(${id}) is not in base64`;
+  return length === 32 ? null : `(${id}) has ${length} bytes instead of 32`;
 }
 
 function parseTrustProxy(text: string, context: z.RefinementCtx): TrustProxy {

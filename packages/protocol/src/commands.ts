@@ -20,7 +20,7 @@ export const COMMANDS = {
     mutating: true,
   },
   'conversation:update': {
-    summary: 'Change title, picture or metadata.',
+    summary: 'Change title, picture, metadata, slow mode or who may write.',
     input: request.UpdateConversationCommandSchema,
     answer: shape.ConversationSchema,
     mutating: true,

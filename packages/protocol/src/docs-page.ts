@@ -23,6 +23,7 @@ export const ERROR_ADVICE = {
   forbidden: 'Do not offer this to this role. Read the conversation again: the role may have changed.',
   not_a_participant: 'Take the conversation out of the list, or offer to join where it is a channel.',
   blocked: 'Say that no messages can be exchanged with this person.',
+  message_held: 'Show it as waiting; approved, it comes by `message:created` with its `clientMessageId`.',
   not_found: 'Forget the thing.',
   method_not_allowed: 'Look the method up in the reference.',
   idempotency_conflict: 'Make a new key for each new message; the first message under this key is stored.',
@@ -300,8 +301,10 @@ const LIMIT_TEXT = {
   typing: '`typing:start`',
   uploads: 'Uploads',
   sync: '`sync`',
+  sameText: 'The same text again (0: no limit)',
   refusals: 'Answers 403 and 404 together',
   guestSignIns: 'Guest sign-ins',
+  clientErrors: 'Errors of clients',
   badTokens: 'Bad tokens',
 } as const satisfies Record<keyof typeof LIMITS, string>;
 
@@ -377,7 +380,7 @@ const FIELD_TEXT: Readonly<Record<string, string>> = {
   participantCount: 'Present participants.',
   cursor: '`nextCursor` of the page before.',
   cursors: 'The last `rev` applied, by conversation.',
-  confidential: 'Encrypted at rest (a later version).',
+  confidential: 'Encrypted at rest; decided at the creation (docs/encryption.md).',
   leftAt: 'Null while present.',
   nextCursor: 'Null at the end.',
   token: 'A JWT.',

@@ -48,6 +48,12 @@ export const ERRORS = {
     message: 'You cannot exchange messages with this person.',
     retryable: false,
   },
+  message_held: {
+    status: 403,
+    title: 'Waiting for approval',
+    message: 'Your message waits for the approval of a moderator.',
+    retryable: false,
+  },
   not_found: { status: 404, title: 'Not found', message: 'There is nothing here.', retryable: false },
   method_not_allowed: {
     status: 405,

@@ -40,9 +40,9 @@ export const CHANGE_EVENTS = {
   'reaction:removed': { summary: 'Somebody cleared a reaction.', payload: reactionChange },
   'participant:joined': { summary: 'Somebody joined, was added or came back.', payload: participantChange },
   'participant:left': { summary: 'Somebody left or was removed.', payload: participantChange },
-  'participant:updated': { summary: 'Somebody’s role changed.', payload: participantChange },
+  'participant:updated': { summary: 'Somebody’s role changed, or whether they may write.', payload: participantChange },
   'conversation:updated': {
-    summary: 'Title, picture or metadata changed.',
+    summary: 'Title, picture, metadata, slow mode or who may write changed.',
     payload: z.strictObject({ ...change, conversation: SharedConversationSchema }),
   },
 } as const satisfies Record<string, EventDefinition>;

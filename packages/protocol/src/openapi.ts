@@ -66,6 +66,7 @@ export function errorsOfRoute(route: RouteDefinition): ErrorCode[] {
     codes.delete('unauthenticated');
     codes.delete('token_expired');
     codes.delete('session_revoked');
+    codes.delete('forbidden');
   }
   return (Object.keys(ERRORS) as ErrorCode[]).filter((code) => codes.has(code));
 }

@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { CAPS } from './limits.ts';
-import { ConversationTypeSchema, NotifySchema, PositionSchema, ReportOutcomeSchema, RoleSchema } from './shapes.ts';
+import {
+  ConversationTypeSchema,
+  NotifySchema,
+  PositionSchema,
+  ReportOutcomeSchema,
+  RoleSchema,
+  RuleActionSchema,
+  RuleKindSchema,
+} from './shapes.ts';
 import { countCodePoints, isCleanJson, isCleanString, isEmoji, isWithinDepth } from './text.ts';
 
 const notClean = 'Must not contain NUL or lone surrogates.';
@@ -81,6 +89,8 @@ export const UpdateConversationSchema = z
     title: shortText(CAPS.title).nullable().optional(),
     avatarUrl: avatarUrl.nullable().optional(),
     metadata: metadata.optional(),
+    slowModeSeconds: z.int().min(0).max(CAPS.slowModeSeconds).optional(),
+    readOnly: z.boolean().optional(),
   })
   .meta({ id: 'UpdateConversation' });
 
@@ -90,7 +100,18 @@ export const AddParticipantsSchema = z
   })
   .meta({ id: 'AddParticipants' });
 
-export const ChangeRoleSchema = z.strictObject({ role: RoleSchema }).meta({ id: 'ChangeRole' });
+const silencedUntil = z.iso
+  .datetime({ offset: true })
+  .nullable()
+  .describe('Writes nothing until then; null, or a time that has passed: may write again.');
+
+export const UpdateParticipantSchema = z
+  .strictObject({ role: RoleSchema.optional(), silencedUntil: silencedUntil.optional() })
+  .refine(({ role, silencedUntil: until }) => role !== undefined || until !== undefined, {
+    message: 'Must say what to change.',
+    path: ['role'],
+  })
+  .meta({ id: 'UpdateParticipant' });
 
 export const UpdateMembershipSchema = z
   .strictObject({
@@ -126,10 +147,73 @@ export const ReportMessageSchema = z
 
 export const ResolveReportSchema = z
   .strictObject({
-    outcome: ReportOutcomeSchema.describe('`deleted` deletes the message and closes every open report of it.'),
+    outcome: ReportOutcomeSchema.describe(
+      '`deleted` deletes the message and closes every open report of it; `restricted` does so too, but leaves the message.',
+    ),
     note: shortText(CAPS.reason).optional(),
+    author: z
+      .strictObject({
+        silencedUntil: z.iso.datetime({ offset: true }).optional(),
+        where: z.enum(['conversation', 'everywhere']).default('everywhere').describe('Where the author is silenced.'),
+        banned: z.literal(true).optional(),
+      })
+      .refine((author) => author.silencedUntil !== undefined || author.banned === true, 'Must say what to do.')
+      .optional()
+      .describe('What becomes of whoever wrote the message.'),
+  })
+  .refine(({ outcome, author }) => (outcome === 'restricted' ? author !== undefined : true), {
+    message: 'Must say what becomes of the author.',
+    path: ['author'],
+  })
+  .refine(({ outcome, author }) => (outcome === 'dismissed' ? author === undefined : true), {
+    message: 'Not with a report that is dismissed.',
+    path: ['author'],
   })
   .meta({ id: 'ResolveReport' });
+
+export const PutRestrictionsSchema = z
+  .strictObject({
+    silencedUntil: silencedUntil.optional(),
+    banned: z.boolean().optional(),
+    reason: shortText(CAPS.reason).optional(),
+  })
+  .meta({ id: 'PutRestrictions' });
+
+export const CreateRuleSchema = z
+  .strictObject({
+    kind: RuleKindSchema,
+    pattern: shortText(CAPS.rulePattern).refine((value) => value.trim() !== '', 'Must not be empty.'),
+    action: RuleActionSchema,
+  })
+  .meta({ id: 'CreateRule' });
+
+export const ResolveHeldSchema = z
+  .strictObject({ decision: z.enum(['approve', 'reject']), note: shortText(CAPS.reason).optional() })
+  .meta({ id: 'ResolveHeld' });
+
+export const EraseUserSchema = z.strictObject({ reason: shortText(CAPS.reason).optional() }).meta({ id: 'EraseUser' });
+
+const retentionDays = z.int().min(1).max(36_500).nullable().describe('Days; null: for ever.');
+
+export const PutRetentionSchema = z
+  .strictObject({
+    direct: retentionDays.optional(),
+    group: retentionDays.optional(),
+    channel: retentionDays.optional(),
+  })
+  .meta({ id: 'PutRetention' });
+
+export const CreateLegalHoldSchema = z
+  .strictObject({
+    conversationId: IdInputSchema.optional(),
+    userId: UserIdInputSchema.optional(),
+    reason: shortText(CAPS.reason).refine((value) => value.trim() !== '', 'Must not be empty.'),
+  })
+  .refine(({ conversationId, userId }) => (conversationId === undefined) !== (userId === undefined), {
+    message: 'Either a conversation or a person.',
+    path: ['conversationId'],
+  })
+  .meta({ id: 'CreateLegalHold' });
 
 export const MarkSchema = z.strictObject({ seq: position }).meta({ id: 'Mark' });
 
@@ -155,6 +239,14 @@ export const UpdateMeSchema = z
 export const PresenceWatchSchema = z
   .strictObject({ userIds: distinct(UserIdInputSchema, CAPS.presenceWatch) })
   .meta({ id: 'PresenceWatch' });
+
+export const ReportClientErrorSchema = z
+  .strictObject({
+    message: shortText(CAPS.clientError),
+    stack: shortText(CAPS.clientErrorStack).optional(),
+    during: shortText(CAPS.name).describe('What the client was about.'),
+  })
+  .meta({ id: 'ReportClientError' });
 
 export const GuestSignInSchema = z.strictObject({ name: shortText(CAPS.name) }).meta({ id: 'GuestSignIn' });
 
@@ -202,6 +294,17 @@ export const ReportsQuerySchema = PageQuerySchema.extend({
   state: z.enum(['open', 'closed', 'all']).default('open'),
   conversationId: IdInputSchema.optional(),
 });
+export const ModeratedUsersQuerySchema = PageQuerySchema.extend({
+  query: searchText,
+  restricted: z.enum(['true', 'false']).default('false').describe('`true`: only who is silenced or banned now.'),
+});
+export const HeldQuerySchema = PageQuerySchema.extend({ state: z.enum(['open', 'closed', 'all']).default('open') });
+const previewDays = z.coerce.number().int().min(1).max(36_500).optional();
+export const RetentionPreviewQuerySchema = z.object({
+  direct: previewDays.describe('Days; where it is left out, what is set now.'),
+  group: previewDays,
+  channel: previewDays,
+});
 export const SearchQuerySchema = PageQuerySchema.extend({
   q: shortText(CAPS.query)
     .refine((value) => value.trim() !== '', 'Must not be empty.')
@@ -228,6 +331,11 @@ export const ReactionPathSchema = z.object({ cid: IdInputSchema, mid: IdInputSch
 export const AttachmentPathSchema = z.object({ aid: IdInputSchema });
 export const UserPathSchema = z.object({ uid: UserIdInputSchema });
 export const ReportPathSchema = z.object({ rid: IdInputSchema });
+export const RulePathSchema = z.object({ id: IdInputSchema });
+export const HeldPathSchema = z.object({ id: IdInputSchema });
+export const ExportPathSchema = z.object({ id: IdInputSchema });
+export const ErasurePathSchema = z.object({ id: IdInputSchema });
+export const LegalHoldPathSchema = z.object({ id: IdInputSchema });
 
 const inConversation = { conversationId: IdInputSchema };
 const ofMessage = { conversationId: IdInputSchema, messageId: IdInputSchema };
@@ -258,6 +366,15 @@ export type ConversationsQuery = z.output<typeof ConversationsQuerySchema>;
 export type AuditQuery = z.output<typeof AuditQuerySchema>;
 export type ResolveReport = z.output<typeof ResolveReportSchema>;
 export type ReportsQuery = z.output<typeof ReportsQuerySchema>;
+export type UpdateParticipant = z.output<typeof UpdateParticipantSchema>;
+export type PutRestrictions = z.output<typeof PutRestrictionsSchema>;
+export type ModeratedUsersQuery = z.output<typeof ModeratedUsersQuerySchema>;
+export type CreateRule = z.output<typeof CreateRuleSchema>;
+export type HeldQuery = z.output<typeof HeldQuerySchema>;
+export type ResolveHeld = z.output<typeof ResolveHeldSchema>;
+export type PutRetention = z.output<typeof PutRetentionSchema>;
+export type RetentionPreviewQuery = z.output<typeof RetentionPreviewQuerySchema>;
+export type CreateLegalHold = z.output<typeof CreateLegalHoldSchema>;
 export type SearchQuery = z.output<typeof SearchQuerySchema>;
 export type PageQuery = z.output<typeof PageQuerySchema>;
 

@@ -30,6 +30,7 @@ export const ParticipantSchema = z
     leftAt: TimeSchema.nullable(),
     lastReadSeq: PositionSchema,
     lastDeliveredSeq: PositionSchema,
+    silencedUntil: TimeSchema.nullable().describe('Until then this person writes nothing here.'),
     rev: PositionSchema.describe('The `rev` that last changed this membership.'),
   })
   .meta({ id: 'Participant' });
@@ -81,7 +82,7 @@ export const MessageSchema = z
     seq: PositionSchema,
     rev: PositionSchema.describe('The `rev` that last changed this message.'),
     senderId: z.string(),
-    content: z.string().nullable().describe('Text, to be shown as text. Null when deleted.'),
+    content: z.string().nullable().describe('Text, to be shown as text. Null when deleted, or unreadable.'),
     attachments: z.array(AttachmentSchema),
     replyTo: ReplyPreviewSchema.nullable(),
     mentions: z.array(z.string()),
@@ -93,6 +94,10 @@ export const MessageSchema = z
     editedAt: TimeSchema.nullable(),
     deletedAt: TimeSchema.nullable(),
     deletedBy: z.string().nullable(),
+    unreadable: z
+      .literal(true)
+      .optional()
+      .describe('Only of a confidential conversation: what is stored of the message does not open.'),
   })
   .meta({ id: 'Message' });
 
@@ -125,6 +130,11 @@ export const SharedConversationSchema = z
     avatarUrl: z.string().nullable(),
     metadata: MetadataSchema,
     confidential: z.boolean(),
+    slowModeSeconds: z
+      .int()
+      .nonnegative()
+      .describe('Members wait so long between two messages of theirs; 0: they need not.'),
+    readOnly: z.boolean().describe('Only owners and moderators write.'),
     createdBy: z.string(),
     createdAt: TimeSchema,
     updatedAt: TimeSchema,
@@ -245,7 +255,7 @@ export const MessageReportSchema = z
   })
   .meta({ id: 'MessageReport' });
 
-export const ReportOutcomeSchema = z.enum(['dismissed', 'deleted']);
+export const ReportOutcomeSchema = z.enum(['dismissed', 'deleted', 'restricted']);
 
 export const ReportSchema = MessageReportSchema.extend({
   resolvedAt: TimeSchema.nullable(),
@@ -254,6 +264,126 @@ export const ReportSchema = MessageReportSchema.extend({
   note: z.string().nullable().describe('What the administrator noted.'),
   message: MessageSchema.nullable().describe('As it is now.'),
 }).meta({ id: 'Report' });
+
+/** What a person is kept from everywhere. */
+export const RestrictionsSchema = z
+  .strictObject({
+    userId: z.string(),
+    silencedUntil: TimeSchema.nullable().describe('Until then this person writes nowhere.'),
+    bannedAt: TimeSchema.nullable().describe('Since then this person is let in nowhere.'),
+    reason: z.string().nullable().describe('What was given as the reason of the last change.'),
+  })
+  .meta({ id: 'Restrictions' });
+
+/** A person as those see them who moderate. */
+export const ModeratedUserSchema = z
+  .strictObject({ user: UserSchema, createdAt: TimeSchema, lastSeenAt: TimeSchema.nullable() })
+  .extend(RestrictionsSchema.omit({ userId: true }).shape)
+  .meta({ id: 'ModeratedUser' });
+
+export const RuleKindSchema = z.enum(['word', 'domain']);
+export const RuleActionSchema = z.enum(['accept', 'mask', 'hold', 'reject']);
+
+/** What happens to messages with some word, or with a link to some domain. */
+export const RuleSchema = z
+  .strictObject({
+    id: IdSchema,
+    kind: RuleKindSchema,
+    pattern: z.string().describe('As it is compared: a word or several, or a domain with all below it; `*`: any link.'),
+    action: RuleActionSchema,
+    createdAt: TimeSchema,
+    createdBy: z.string(),
+  })
+  .meta({ id: 'Rule' });
+
+/** A message that waits for a moderator, or waited. */
+export const HeldMessageSchema = z
+  .strictObject({
+    id: IdSchema.describe('The id that the message has once it is approved.'),
+    conversationId: IdSchema,
+    sender: UserSchema,
+    content: z.string().nullable().describe('Null once it was decided.'),
+    attachmentIds: z.array(IdSchema),
+    cause: z.string().describe('Which rule or policy held it.'),
+    createdAt: TimeSchema,
+    resolvedAt: TimeSchema.nullable(),
+    resolvedBy: z.string().nullable(),
+    decision: z.enum(['approved', 'rejected']).nullable().describe('Null while it waits.'),
+    note: z.string().nullable(),
+    sentAt: TimeSchema.nullable().describe('When it became a message; null where it did not, or not yet.'),
+    refusal: z.string().nullable().describe('Why it could not be sent although it was approved: a code of the errors.'),
+  })
+  .meta({ id: 'HeldMessage' });
+
+export const JobStateSchema = z.enum(['waiting', 'running', 'done', 'failed']);
+
+const job = {
+  id: IdSchema,
+  userId: z.string().describe('Whom it is about.'),
+  requestedBy: z.string(),
+  state: JobStateSchema,
+  progress: z.strictObject({ done: z.int().nonnegative(), total: z.int().nonnegative() }),
+  createdAt: TimeSchema,
+  finishedAt: TimeSchema.nullable(),
+};
+
+/** A copy of everything that is a person's own. */
+export const DataExportSchema = z
+  .strictObject({
+    ...job,
+    size: z.int().nonnegative().nullable().describe('Bytes of the file; null until it is there.'),
+    expiresAt: TimeSchema.nullable().describe('When the file goes; null until it is there.'),
+  })
+  .meta({ id: 'DataExport' });
+
+/** The erasure of a person. */
+export const ErasureSchema = z
+  .strictObject({
+    ...job,
+    pseudonym: z.string().describe('Who is named as the author of what is left of the messages.'),
+    proof: z
+      .strictObject({
+        messages: z.int().nonnegative(),
+        files: z.int().nonnegative(),
+        conversations: z.int().nonnegative().describe('Left by this.'),
+        kept: z.int().nonnegative().describe('Messages that a legal hold keeps.'),
+      })
+      .nullable()
+      .describe('What was erased, as the audit trail has it; null until it is done.'),
+  })
+  .meta({ id: 'Erasure' });
+
+const retentionDays = z.int().positive().max(36_500).nullable().describe('Days; null: for ever.');
+
+/** How long messages are kept, by the type of their conversation. */
+export const RetentionSchema = z
+  .strictObject({ direct: retentionDays, group: retentionDays, channel: retentionDays })
+  .meta({ id: 'Retention' });
+
+const retentionEffect = z
+  .strictObject({
+    messages: z.int().nonnegative().describe('Messages that would be deleted.'),
+    conversations: z.int().nonnegative().describe('Conversations with such messages.'),
+    oldest: TimeSchema.nullable(),
+    held: z.int().nonnegative().describe('Messages as old as that which a legal hold keeps.'),
+  })
+  .meta({ id: 'RetentionEffect' });
+
+export const RetentionPreviewSchema = z
+  .strictObject({ direct: retentionEffect, group: retentionEffect, channel: retentionEffect })
+  .meta({ id: 'RetentionPreview' });
+
+/** Nothing of this person, or in this conversation, is erased or runs out while it lasts. */
+export const LegalHoldSchema = z
+  .strictObject({
+    id: IdSchema,
+    conversationId: IdSchema.nullable(),
+    userId: z.string().nullable(),
+    reason: z.string(),
+    createdAt: TimeSchema,
+    createdBy: z.string(),
+  })
+  .meta({ id: 'LegalHold' });
 
 export const HighlightSchema = z
   .strictObject({ start: z.int().nonnegative(), end: z.int().positive() })
@@ -300,6 +430,18 @@ export type Block = z.output<typeof BlockSchema>;
 export type MessageReport = z.output<typeof MessageReportSchema>;
 export type ReportOutcome = z.output<typeof ReportOutcomeSchema>;
 export type Report = z.output<typeof ReportSchema>;
+export type Restrictions = z.output<typeof RestrictionsSchema>;
+export type ModeratedUser = z.output<typeof ModeratedUserSchema>;
+export type Rule = z.output<typeof RuleSchema>;
+export type RuleKind = z.output<typeof RuleKindSchema>;
+export type RuleAction = z.output<typeof RuleActionSchema>;
+export type HeldMessage = z.output<typeof HeldMessageSchema>;
+export type JobState = z.output<typeof JobStateSchema>;
+export type DataExport = z.output<typeof DataExportSchema>;
+export type Erasure = z.output<typeof ErasureSchema>;
+export type Retention = z.output<typeof RetentionSchema>;
+export type RetentionPreview = z.output<typeof RetentionPreviewSchema>;
+export type LegalHold = z.output<typeof LegalHoldSchema>;
 export type Highlight = z.output<typeof HighlightSchema>;
 export type SearchHit = z.output<typeof SearchHitSchema>;
 export type GuestSession = z.output<typeof GuestSessionSchema>;

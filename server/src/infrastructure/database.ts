@@ -205,8 +205,9 @@ async function runScript(pool: pg.Pool, text: string, values?: unknown[]): Promi
 /**
  * Settings are made by SQL, not as parameters of the connection, so that poolers in between let them pass.
  *
- * UTC: the driver sends and reads times without their zone. `synchronous_commit`: an acknowledged message must be on the
- * disk (SEND-1); `local` and above are as good on one server and stay as they are.
+ * `jit`: compiling a statement takes longer than any of ours runs. UTC: the driver sends and reads times without their
+ * zone. `synchronous_commit`: an acknowledged message must be on the disk (SEND-1); `local` and above are as good on one
+ * server and stay as they are.
  */
 async function setUpSession(client: pg.ClientBase, limits: Limits): Promise<void> {
   await client.query(
@@ -214,6 +215,7 @@ async function setUpSession(client: pg.ClientBase, limits: Limits): Promise<void
             set_config('statement_timeout', $1, false),
             set_config('lock_timeout', $2, false),
             set_config('idle_in_transaction_session_timeout', '5000', false),
+            set_config('jit', 'off', false),
             set_config('synchronous_commit', CASE current_setting('synchronous_commit')
               WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`,
     [String(limits.statement_timeout), String(limits.lock_timeout)],

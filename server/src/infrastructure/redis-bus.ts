@@ -21,14 +21,14 @@ export interface RedisBusOptions {
   readonly prefix: string;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
   /** Told of every publication that did not reach Redis. */
-  readonly onLost?: () => void;
+  readonly onLost: () => void;
 }
 
 /**
  * A bus over Redis publish/subscribe: plain on one Redis, sharded on a cluster (docs/decisions/0007). The subscriptions
  * come back by themselves with the connection.
  */
-export function createRedisBus({ redis, prefix, logger, onLost = () => {} }: RedisBusOptions): Bus {
+export function createRedisBus({ redis, prefix, logger, onLost }: RedisBusOptions): Bus {
   const { client, isCluster } = redis;
   // A connection that subscribes can do nothing else.
   const subscriber = redis.openSubscriber();

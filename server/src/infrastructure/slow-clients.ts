@@ -55,20 +55,41 @@ function waitingBytes(writeBuffer: EngineConnection['writeBuffer']): number {
 
 export interface SlowClientSampler<Client extends object> {
   clients(): Iterable<Client>;
+  /** Those for whom something was left waiting since this was asked last. Whoever else has something is found later. */
+  takeWaiting(): Iterable<Client>;
   connectionOf(client: Client): Pick<EngineConnection, 'writeBuffer' | 'transport'>;
   /** Ends the session of one that cannot keep up. */
   end(client: Client): void;
 }
 
-/** Looks at every client once a second, since Engine.IO's buffer has no bound of its own. Returns how to stop it. */
+/** Every client is looked at this often only: to look at thousands that have nothing waiting is most of their idle cost. */
+const ROUNDS_BETWEEN_ALL = 10;
+
+/**
+ * Looks once a second at the clients that have something waiting, since Engine.IO's buffer has no bound of its own.
+ * Returns how to stop it.
+ */
 export function watchSlowClients<Client extends object>(sampler: SlowClientSampler<Client>): () => void {
   const watch = new SlowClientWatch<Client>();
+  let waiting = new Set<Client>();
+  let round = 0;
   const timer = setInterval(() => {
     const now = performance.now();
-    for (const client of sampler.clients()) {
-      if (watch.isTooSlow(client, sampler.connectionOf(client), now)) sampler.end(client);
+    for (const client of sampler.takeWaiting()) waiting.add(client);
+    const looked = round++ % ROUNDS_BETWEEN_ALL === 0 ? sampler.clients() : waiting;
+    const still = new Set<Client>();
+    for (const client of looked) {
+      const connection = sampler.connectionOf(client);
+      if (!hasWaiting(connection) && !waiting.has(client)) continue;
+      if (watch.isTooSlow(client, connection, now)) sampler.end(client);
+      else if (hasWaiting(connection)) still.add(client);
     }
+    waiting = still;
   }, SAMPLE_MS);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+function hasWaiting({ writeBuffer, transport }: Pick<EngineConnection, 'writeBuffer' | 'transport'>): boolean {
+  return writeBuffer.length > 0 || (transport.socket?.bufferedAmount ?? 0) > 0;
 }

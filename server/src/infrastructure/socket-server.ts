@@ -23,6 +23,10 @@ export interface SocketData {
   readonly log: Logger;
   /** Set once the server has ended the session: nothing more is read from it or told to it. */
   ended: SessionEndCode | null;
+  /** Set once it follows the conversations of its person: from then on it is told their changes. */
+  isFollowing: boolean;
+  /** Writes at once what waits for the end of this turn (socket-writer.ts). */
+  flush(socket: ParleySocket): void;
 }
 
 export type ParleyServer = Server<ClientToServerEvents, ServerToClientEvents, DefaultEventsMap, SocketData>;
@@ -38,6 +42,8 @@ export interface EngineConnection {
     readonly name: string;
     readonly socket?: { readonly bufferedAmount: number; terminate(): void };
   };
+  /** A packet, of which Engine.IO counts what waits. */
+  write(text: string, options: { readonly compress: boolean }): void;
   close(discard?: boolean): void;
   once(event: 'close', listener: () => void): void;
   on(event: 'packet', listener: (packet: { readonly type: string }) => void): void;
@@ -92,6 +98,8 @@ export function endSession(socket: ParleySocket, code: SessionEndCode, retryAfte
   if (socket.data.ended !== null || !socket.connected) return;
   socket.data.ended = code;
   const connection = engineConnection(socket);
+  // Answers that were given come before the farewell.
+  socket.data.flush(socket);
   // What still waits for a stuck reader is dropped: it comes again by `changes`, and the farewell must not stand behind it.
   if (code === 'too_slow') connection.writeBuffer.length = 0;
   socket.emit('session:ended', {

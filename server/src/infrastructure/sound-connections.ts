@@ -44,7 +44,8 @@ function isIdle(client: pg.PoolClient): boolean {
 
 function askNothingAfterTimeout(client: pg.PoolClient): void {
   // Looked up with each call, so that whoever watches the driver's statements sees these as well.
-  const query = (...args: unknown[]): Promise<pg.QueryResult> => pg.Client.prototype.query.apply(client, args as never);
+  const query = (...args: unknown[]): Promise<pg.QueryResult> =>
+    (pg.Client.prototype.query as (...args: unknown[]) => Promise<pg.QueryResult>).apply(client, args);
   let timeout: unknown;
   const ask = async (...args: unknown[]): Promise<pg.QueryResult> => {
     if (timeout !== undefined) throw timeout;

@@ -42,7 +42,12 @@ const RETRY_AFTER_MS = 10_000;
  * lease that this node renews, so those of a killed node are free after NODE_LEASE_SECONDS. Redis away: each node counts
  * its own; back, the renewal says everything again, and nobody is cut off for having come in meanwhile.
  */
-export function createConnectionSlots({ most, mostOfAddress, client, prefix }: ConnectionSlotsOptions): ConnectionSlots {
+export function createConnectionSlots({
+  most,
+  mostOfAddress,
+  client,
+  prefix,
+}: ConnectionSlotsOptions): ConnectionSlots {
   /** Person → their leases here. */
   const held = new Map<string, Set<string>>();
   /** Address → how many it has open here. */

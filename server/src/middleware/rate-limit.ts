@@ -42,6 +42,15 @@ export const uploadsRateLimiter: RateLimit = { name: 'uploads', ages: 'from taki
 export const syncRateLimiter: RateLimit = { name: 'sync', ages: 'from taking' };
 
 /**
+ * The same text of one person, wherever it goes. Off unless `SAME_TEXT_LIMIT` says otherwise. Redis away: a share each,
+ * which is a nuisance to nobody but those who repeat themselves.
+ */
+export const sameTextRateLimiter: RateLimit = { name: 'sameText', ages: 'from taking' };
+
+/** What breaks in clients. Redis away: a share each; what is refused is only missing in a log. */
+export const clientErrorsRateLimiter: RateLimit = { name: 'clientErrors', ages: 'from taking' };
+
+/**
  * Answers 403 and 404: taken when such an answer is due, and turns that answer, nothing else, into a 429. It makes
  * guessing ids slow. Redis away: a share each.
  */
@@ -83,6 +92,10 @@ export interface RateLimitOptions {
   readonly messageLimit: number;
   /** `MESSAGE_RATE_WINDOW_SECONDS`. */
   readonly messageWindowSeconds: number;
+  /** `SAME_TEXT_LIMIT`; 0, which is the default, turns it off. */
+  readonly sameTextLimit?: number;
+  /** `SAME_TEXT_WINDOW_SECONDS`. */
+  readonly sameTextWindowSeconds?: number;
   /** `RATE_LIMIT_FACTOR`: multiplies every limit but that of messages, 0 turns them off. */
   readonly factor: number;
   /** Must fail fast: needs `commandTimeout` and no offline queue. Without it, this process is the only node. */
@@ -139,6 +152,9 @@ export function createRateLimits(options: RateLimitOptions): RateLimits {
     const unknown = rule.alone.look(key, rule.limit);
     const limit = rule.limit - unknown.count;
     if (limit <= 0) return refused(rule.limit, unknown.freeInMs);
+    // A Redis that was flushed, or came back empty, knows less than this process.
+    const own = rule.own.look(key, rule.limit);
+    if (own.count >= rule.limit) return refused(rule.limit, own.freeInMs);
 
     try {
       const answer = await shared!.take(rule, key, limit, holds);
@@ -219,17 +235,30 @@ interface Rule {
 }
 
 function createRule(name: LimitName, options: RateLimitOptions, clock: () => number): Rule {
-  const { limit, windowSeconds, per } = LIMITS[name];
-  const isMessages = name === messagingRateLimiter.name;
-  const windowMs = (isMessages ? options.messageWindowSeconds : windowSeconds) * 1000;
+  const { per } = LIMITS[name];
+  const { limit, windowSeconds } = numbersOf(name, options);
+  const windowMs = windowSeconds * 1000;
   const mostKeys = per === 'address' ? MOST_ADDRESSES : Number.POSITIVE_INFINITY;
   return {
     name,
-    limit: isMessages ? options.messageLimit : Math.ceil(limit * options.factor),
+    limit,
     windowMs,
     own: createSlidingLog({ windowMs, mostKeys, clock }),
     alone: createSlidingLog({ windowMs, mostKeys, clock }),
   };
+}
+
+/** Two limits have settings of their own; all others follow one factor. */
+function numbersOf(name: LimitName, options: RateLimitOptions): { limit: number; windowSeconds: number } {
+  const { limit, windowSeconds } = LIMITS[name];
+  switch (name) {
+    case messagingRateLimiter.name:
+      return { limit: options.messageLimit, windowSeconds: options.messageWindowSeconds };
+    case sameTextRateLimiter.name:
+      return { limit: options.sameTextLimit ?? 0, windowSeconds: options.sameTextWindowSeconds ?? windowSeconds };
+    default:
+      return { limit: Math.ceil(limit * options.factor), windowSeconds };
+  }
 }
 
 /** A slot that was taken. Each of the two works once, whichever comes first. */

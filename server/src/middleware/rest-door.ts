@@ -7,7 +7,7 @@ import type { Logger } from '../utils/logger.ts';
 import type { Authenticate } from './authenticate.ts';
 import { parseInput, toAppError } from './error-handler.ts';
 import type { LimitGuard } from './limit-guard.ts';
-import { type RateLimit, restCallsRateLimiter, syncRateLimiter } from './rate-limit.ts';
+import { clientErrorsRateLimiter, type RateLimit, restCallsRateLimiter, syncRateLimiter } from './rate-limit.ts';
 
 type Definition<Name extends RouteName> = (typeof ROUTES)[Name];
 
@@ -55,7 +55,10 @@ export interface RestDoorDeps {
 }
 
 /** Limits that one route has beside that of all calls. */
-const ROUTE_LIMITS: { readonly [Name in RouteName]?: RateLimit } = { sync: syncRateLimiter };
+const ROUTE_LIMITS: { readonly [Name in RouteName]?: RateLimit } = {
+  sync: syncRateLimiter,
+  reportClientError: clientErrorsRateLimiter,
+};
 
 /**
  * Binds handlers to the table of routes. Before a handler runs, its call is authenticated, counted and parsed; whatever it

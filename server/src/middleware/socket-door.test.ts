@@ -10,6 +10,7 @@ import {
   type ParleyServer,
   type ParleySocket,
 } from '../infrastructure/socket-server.ts';
+import { SocketWriter } from '../infrastructure/socket-writer.ts';
 import type { Actor } from '../utils/actor.ts';
 import { AppError } from '../utils/app-error.ts';
 import { createMetrics } from '../utils/metrics.ts';
@@ -57,7 +58,8 @@ async function open(handlers: CommandHandlers, deps: Partial<SocketDoorDeps> = {
     limits: createLimitGuard(limits, metrics),
     metrics,
     logger,
-    connections: createConnectionSlots({ most: 20, client: null, prefix: '' }),
+    connections: createConnectionSlots({ most: 20, mostOfAddress: 20, client: null, prefix: '' }),
+    writer: new SocketWriter(),
     isClosing: () => false,
     ...deps,
   });

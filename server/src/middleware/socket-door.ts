@@ -16,6 +16,7 @@ import {
   releaseHandshake,
   type SocketData,
 } from '../infrastructure/socket-server.ts';
+import { answerCommandsBy, encodeAnswer, frameEvents, type SocketWriter } from '../infrastructure/socket-writer.ts';
 import type { Actor } from '../utils/actor.ts';
 import { AppError } from '../utils/app-error.ts';
 import type { Logger } from '../utils/logger.ts';
@@ -55,6 +56,7 @@ export interface SocketDoorDeps {
   metrics: Metrics;
   logger: Logger;
   connections: ConnectionSlots;
+  writer: Pick<SocketWriter, 'write' | 'flush'>;
   /** True from the moment the server goes down: nobody is let in any more. */
   isClosing(): boolean;
 }
@@ -99,7 +101,7 @@ async function admit(socket: ParleySocket, deps: SocketDoorDeps): Promise<void> 
   const actor = await deps.authenticate(typeof token === 'string' ? token : undefined, address);
   // The tolerance is for verifying; a session ends at the very end of its token, so here it would have none.
   if (actor.expiresAt <= Date.now()) throw new AppError('token_expired');
-  socket.data = new SessionData(actor, socket.id, address, deps.logger);
+  socket.data = new SessionData(actor, socket.id, address, deps);
   giveBackAtEnd(socket, await deps.connections.take(actor.id));
 }
 
@@ -130,18 +132,23 @@ class SessionData implements SocketData {
   readonly sessionId: string;
   readonly address: string;
   ended: SocketData['ended'] = null;
-  readonly #logger: Logger;
+  isFollowing = false;
+  readonly #deps: SocketDoorDeps;
 
-  constructor(actor: Actor, sessionId: string, address: string, logger: Logger) {
+  constructor(actor: Actor, sessionId: string, address: string, deps: SocketDoorDeps) {
     this.actor = actor;
     this.sessionId = sessionId;
     this.address = address;
-    this.#logger = logger;
+    this.#deps = deps;
+  }
+
+  flush(socket: ParleySocket): void {
+    this.#deps.writer.flush(socket);
   }
 
   /** Made when asked for: most sockets log two lines in their life. */
   get log(): Logger {
-    return this.#logger.child({ socketId: this.sessionId, userId: this.actor.id });
+    return this.#deps.logger.child({ socketId: this.sessionId, userId: this.actor.id });
   }
 }
 
@@ -181,6 +188,7 @@ class Session {
       }
     });
 
+    answerCommandsBy(socket, (id, answer) => this.#deps.writer.write(socket, frameEvents([encodeAnswer(id, answer)])));
     // Every packet comes through here, whatever its name, and goes no further: `next` is never called. A listener for
     // each event would let unknown names fall silent, and throws on bad packets would end the process.
     socket.use((packet: unknown[]) => this.#receive(packet));

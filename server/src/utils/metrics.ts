@@ -75,6 +75,11 @@ export function createMetrics() {
       help: 'Events that the feed took from the database because their hint was missing.',
       registers,
     }),
+    hintsLost: new Counter({
+      name: 'parley_hints_lost_total',
+      help: 'Hints to other nodes that did not reach Redis; the other nodes take the events from the database.',
+      registers,
+    }),
     sendQueueDepth: new Gauge({
       name: 'parley_send_queue_depth',
       help: 'Messages that wait for the commit before theirs.',

@@ -107,6 +107,18 @@ describe('limits over two nodes', () => {
     expect(await floodShared()).toBe(LIMIT);
   }, 60_000);
 
+  it('RATE-3 forgets no send of its own where Redis has lost everything', async () => {
+    await watch.whileShared(async () => {
+      person = `person-${serial++}`;
+      const conversationId = await createChannel();
+      const send = (app: TestApp) =>
+        app.rest(person).post(`/conversations/${conversationId}/messages`, { content: 'more' });
+      for (let number = 0; number < LIMIT; number++) expect((await send(north)).status).toBe(201);
+      await client.flushall();
+      expect((await send(north)).status).toBe(429);
+    });
+  }, 60_000);
+
   it('RATE-2 counts the connections of a person over all nodes', async () => {
     const open = [
       await north.connectSocket(person),

@@ -113,6 +113,7 @@ describe('two nodes', () => {
     await north.rest('kim').post(`/conversations/${id}/messages`, { content: 'without Redis' });
     const { message } = await lea.next('message:created', (event) => event.conversationId === id);
     expect(message.content).toBe('without Redis');
+    expect(await north.app.metrics.registry.metrics()).toMatch(/^parley_hints_lost_total [1-9]/m);
 
     const { body: health } = await north.rest(null).get<{ status: string }>('/../../../health/ready');
     expect(health.status).toBe('degraded');

@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import S3rver from 's3rver';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStorage, type Storage } from '../../src/infrastructure/storage.ts';
+import { FileSeal } from '../../src/modules/confidential/file-seal.ts';
 import { findFreePort } from '../support/processes.ts';
 
 /** The one pair of keys that the S3 server of the tests knows. It does not verify signatures of version 4. */
@@ -64,6 +67,19 @@ describe.each(kinds)('files in %s', (_kind, storageUrl) => {
     expect((await read(key, { start: 1, end: 1 }))?.equals(content.subarray(1, 2))).toBe(true);
     expect((await read(key, { start: 1_000, end: 200_000 }))?.equals(content.subarray(1_000, 200_001))).toBe(true);
     expect((await read(key, { start: 299_999, end: 299_999 }))?.length).toBe(1);
+  });
+
+  it('come back as they were also when they are sealed', async () => {
+    const key = newKey();
+    const seal = new FileSeal(key, randomBytes(32));
+    const content = randomBytes(200_000);
+    await put(key, await buffer(Readable.from([content]).pipe(seal.sealBytes('file'))));
+    const opened = async (range?: { start: number; end: number }) =>
+      buffer((await seal.openBytes('file', content.length, (part) => storage.open(key, part), range))!);
+    expect((await opened()).equals(content)).toBe(true);
+    const range = { start: 65_000, end: 199_999 };
+    expect((await opened(range)).equals(content.subarray(range.start, range.end + 1))).toBe(true);
+    expect(await seal.openBytes('file', 1, (part) => storage.open(newKey(), part))).toBeNull();
   });
 
   it('are replaced by what is put under the same key', async () => {

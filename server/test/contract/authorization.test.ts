@@ -57,6 +57,9 @@ const noFile: Verdicts = [
   wrongType,
 ];
 const administrators: Verdicts = [no, no, no, no, no, no, no, no, no, ok];
+const overseers: Verdicts = [no, no, no, no, no, no, no, no, ok, ok];
+/** For administrators, who find nothing of that id. */
+const noneForAdministrators: Verdicts = [no, no, no, no, no, no, no, no, no, none];
 const readers: Verdicts = [out, out, out, ok, ok, ok, ok, ok, ok, ok];
 const participants: Verdicts = [out, out, out, out, ok, ok, ok, ok, out, out];
 const writers: Verdicts = [out, out, out, out, no, ok, ok, ok, out, out];
@@ -103,6 +106,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   listChannels: { verdicts: everybody, input: nothing },
   sync: { verdicts: everybody, input: ({ conversationId }) => ({ cursors: { [conversationId]: 1 } }) },
   getUnread: { verdicts: everybody, input: nothing },
+  reportClientError: { verdicts: everybody, input: () => ({ message: 'x is undefined', during: 'a test' }) },
   listAudit: { verdicts: administrators, input: nothing },
   verifyAudit: { verdicts: administrators, input: inIt },
 
@@ -125,7 +129,18 @@ const ROWS: Readonly<Record<string, Row>> = {
     input: (scene) => ({ ...inIt(scene), userIds: [scene.actor.id] }),
     spends: true,
   },
-  changeRole: { verdicts: owners, input: (scene) => ({ ...inIt(scene), userId: scene.other.id, role: 'readonly' }) },
+  'updateConversation: who may write': {
+    verdicts: managers,
+    input: (scene) => ({ ...inIt(scene), slowModeSeconds: 0, readOnly: false }),
+  },
+  updateParticipant: {
+    verdicts: owners,
+    input: (scene) => ({ ...inIt(scene), userId: scene.other.id, role: 'readonly' }),
+  },
+  'updateParticipant: silence': {
+    verdicts: managers,
+    input: (scene) => ({ ...inIt(scene), userId: scene.other.id, silencedUntil: '2999-01-01T00:00:00Z' }),
+  },
   removeParticipant: {
     verdicts: managers,
     input: (scene) => ({ ...inIt(scene), userId: scene.other.id }),
@@ -160,9 +175,33 @@ const ROWS: Readonly<Record<string, Row>> = {
   reportMessage: { verdicts: participants, input: (scene) => ({ ...onOthers(scene), reason: 'rude' }) },
   listReports: { verdicts: administrators, input: nothing },
   resolveReport: {
-    verdicts: [no, no, no, no, no, no, no, no, no, none],
+    verdicts: noneForAdministrators,
     input: () => ({ rid: 'no report', outcome: 'dismissed' }),
   },
+  listModeratedUsers: { verdicts: overseers, input: nothing },
+  getRestrictions: { verdicts: overseers, input: ({ stranger }) => ({ userId: stranger.id }) },
+  putRestrictions: { verdicts: overseers, input: ({ stranger }) => ({ userId: stranger.id, silencedUntil: null }) },
+  'putRestrictions: a ban': {
+    verdicts: administrators,
+    input: ({ stranger }) => ({ userId: stranger.id, banned: false }),
+  },
+  listRules: { verdicts: administrators, input: nothing },
+  createRule: { verdicts: administrators, input: () => ({ kind: 'word', pattern: 'nowhere', action: 'mask' }) },
+  deleteRule: { verdicts: noneForAdministrators, input: () => ({ id: 'no rule' }) },
+  listHeld: { verdicts: administrators, input: nothing },
+  resolveHeld: { verdicts: noneForAdministrators, input: () => ({ id: 'none', decision: 'approve' }) },
+  createExport: { verdicts: administrators, input: ({ stranger }) => ({ userId: stranger.id }) },
+  'createExport: one’s own': { verdicts: everybody, input: ({ actor }) => ({ userId: actor.id }) },
+  getExport: { verdicts: nobody, input: () => ({ id: 'no export' }) },
+  getExportFile: { verdicts: nobody, input: () => ({ id: 'no export' }) },
+  eraseUser: { verdicts: noneForAdministrators, input: () => ({ userId: 'nobody' }) },
+  getErasure: { verdicts: noneForAdministrators, input: () => ({ id: 'no erasure' }) },
+  getRetention: { verdicts: administrators, input: nothing },
+  putRetention: { verdicts: administrators, input: nothing },
+  previewRetention: { verdicts: administrators, input: nothing },
+  listLegalHolds: { verdicts: administrators, input: nothing },
+  createLegalHold: { verdicts: noneForAdministrators, input: () => ({ userId: 'nobody', reason: 'x' }) },
+  releaseLegalHold: { verdicts: noneForAdministrators, input: () => ({ id: 'no hold' }) },
   searchMessages: { verdicts: everybody, input: () => ({ q: 'other' }) },
   'searchMessages: in it': { verdicts: readers, input: (scene) => ({ ...inIt(scene), q: 'other' }) },
   listBlocks: { verdicts: everybody, input: nothing },

@@ -24,6 +24,7 @@ describe.each(DOORS)('creating over %s', (door) => {
       leftAt: null,
       lastReadSeq: 0,
       lastDeliveredSeq: 0,
+      silencedUntil: null,
       rev: 1,
     });
     const me = {
@@ -45,6 +46,8 @@ describe.each(DOORS)('creating over %s', (door) => {
       avatarUrl: null,
       metadata: { color: 'red' },
       confidential: false,
+      slowModeSeconds: 0,
+      readOnly: false,
       createdBy: ann.id,
       createdAt: expect.any(String),
       updatedAt: created.createdAt,

@@ -3,10 +3,11 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SearchRepository } from '../../src/modules/search/repositories/search.repository.ts';
 import { parseQuery, toQuery } from '../../src/modules/search/search-words.ts';
+import { createConfidential, masterKeys } from '../support/keys.ts';
 import { seed } from '../support/seed.ts';
 import { type Person, useWorld } from '../support/world.ts';
 
-const world = useWorld();
+const world = useWorld({ env: masterKeys('one') });
 
 async function search(who: Person, q: string, more: Record<string, string> = {}): Promise<SearchHit[]> {
   const hits: SearchHit[] = [];
@@ -111,8 +112,7 @@ describe('searching', () => {
 
   it('finds nothing in confidential conversations, and keeps no word of them', async () => {
     const [ann, bob] = await world.people('ann', 'bob');
-    const cid = await world.create('group', ann, bob);
-    await world.prisma.conversation.update({ where: { id: cid }, data: { confidential: true } });
+    const cid = await createConfidential(ann, bob);
     await ann.send(cid, 'rambutan');
     expect(await textsOf(bob, 'rambutan')).toEqual([]);
     expect(await textsOf(bob, 'rambutan', { conversationId: cid })).toEqual([]);

@@ -14,6 +14,7 @@ import { SignJWT } from 'jose';
 import { io, type Socket } from 'socket.io-client';
 import { type App, createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
+import type { MessagePolicy } from '../../src/modules/moderation/index.ts';
 import type { Logger } from '../../src/utils/logger.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { silentLogger } from './logger.ts';
@@ -82,6 +83,8 @@ export interface StartOptions {
   /** Environment variables over those of the tests: `RATE_LIMIT_FACTOR`, `MESSAGE_RATE_LIMIT` and so on. */
   env?: Record<string, string | undefined>;
   logger?: Logger;
+  /** The host product's own word on each message. */
+  policy?: MessagePolicy;
   /** A database to use instead of a new one; dropping it is then up to the caller. */
   database?: TestDatabase;
 }
@@ -98,7 +101,8 @@ export async function startTestApp(options: StartOptions = {}): Promise<TestApp>
     DATA_DIR: database.dataDir,
     ...options.env,
   });
-  const app = await createApp({ config, logger: options.logger ?? silentLogger });
+  const { policy } = options;
+  const app = await createApp({ config, logger: options.logger ?? silentLogger, ...(policy && { policy }) });
   const url = await app.listen();
   const sockets: TestSocket[] = [];
   return {

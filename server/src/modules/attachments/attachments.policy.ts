@@ -74,6 +74,11 @@ export function judgeType(detected: string | null): { kind: FileKind; mimeType: 
   return { kind, mimeType: kind === 'unknown' ? UNKNOWN_TYPE : plain };
 }
 
+/** Whether files of this type are taken: `allowed` has types, and `image/*` for all of a kind; empty, it has any. */
+export function isAllowedType(mimeType: string, allowed: readonly string[]): boolean {
+  return allowed.length === 0 || allowed.includes(mimeType) || allowed.includes(mimeType.replace(/\/.*/, '/*'));
+}
+
 /** Whether a browser may show a file of this type in place. */
 export function isShownInPlace(mimeType: string): boolean {
   const { kind } = judgeType(mimeType);

@@ -7,6 +7,7 @@ import { openStorage } from '../../infrastructure/storage.ts';
 import type { RestDoorDeps, RouteHandlers } from '../../middleware/rest-door.ts';
 import type { Actor } from '../../utils/actor.ts';
 import type { Logger } from '../../utils/logger.ts';
+import type { FileSeals } from '../confidential/index.ts';
 import { presentAttachment } from '../messaging/index.ts';
 import { AttachmentsRepository } from './repositories/attachments.repository.ts';
 import { attachmentsRoutes, registerFileRoutes } from './routes/rest/attachments.routes.ts';
@@ -21,8 +22,10 @@ const SWEEP_EVERY_MS = 3_600_000;
 
 export interface AttachmentsModuleDeps {
   readonly database: Pick<Database, 'prisma'>;
-  readonly config: Pick<Config, 'dataDir' | 'storageUrl' | 'uploadMaxBytes'>;
+  readonly config: Pick<Config, 'dataDir' | 'storageUrl' | 'uploadMaxBytes' | 'uploadTypes'>;
   readonly logger: Logger;
+  /** What files are encrypted with. */
+  readonly seals: FileSeals;
   /** Keeps a value under a name for good; answers with the one that was there first. */
   keepSetting(key: string, value: string): Promise<string>;
   /** Whether somebody may read a conversation now; throws the refusal (ACC-2). */
@@ -49,7 +52,8 @@ export async function createAttachmentsModule(deps: AttachmentsModuleDeps): Prom
   const { uploadMaxBytes: maxBytes } = config;
   const worker = new FileWorker({ logger });
   const attachments = new AttachmentsService({
-    repository: new AttachmentsRepository(database.prisma),
+    repository: new AttachmentsRepository(database.prisma, deps.seals),
+    seals: deps.seals,
     storage: await openStorage(config.storageUrl),
     staging: await Staging.open(join(config.dataDir, 'uploads')),
     worker,
@@ -59,6 +63,7 @@ export async function createAttachmentsModule(deps: AttachmentsModuleDeps): Prom
     cleanText,
     present: presentAttachment,
     maxBytes,
+    allowedTypes: config.uploadTypes,
     logger,
   });
   let endUploads = (): void => {};

@@ -13,7 +13,7 @@ export const verifyAuditCommand: CliCommand = {
     const { databaseUrl, dataDir } = config;
     const database = await openDatabase({ databaseUrl, dataDir, logger });
     try {
-      const audit = new AuditService(new AuditRepository(database.prisma));
+      const audit = new AuditService(new AuditRepository(database.prisma), null);
       const verdict = conversationId ? await audit.verifyConversation(conversationId) : await audit.verifyAll();
       if (verdict.ok) {
         print(`The audit trail is whole: ${verdict.entries} entries.`);

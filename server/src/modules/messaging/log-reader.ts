@@ -1,4 +1,5 @@
 import type { Change } from '@parley/protocol';
+import { gatherCalls } from '../../utils/gather-calls.ts';
 import type { Fact } from './messaging.events.ts';
 import type { ChangesRepository } from './repositories/changes.repository.ts';
 import type { ConversationsService } from './services/conversations.service.ts';
@@ -16,7 +17,7 @@ export function createLogReader(deps: {
 }): LogReader {
   const { changes, conversations, sync } = deps;
   return {
-    findMemberships: (userId) => changes.findMemberships(userId),
+    findMemberships: gatherCalls((userIds) => changes.findMemberships(userIds)),
     findPresent: (conversationId, userIds) => changes.findPresent(conversationId, userIds),
     findViews: (conversationId, userIds) => conversations.viewsFor(conversationId, userIds),
     findMissed: async (conversationId, after) => {

@@ -19,7 +19,10 @@ export interface ConversationClosed {
 }
 
 /** Something that was committed: exactly one for each `rev` of a conversation. */
-export type Fact = ChangeEvent | ConversationOpened | ConversationClosed;
+export type Fact = (ChangeEvent | ConversationOpened | ConversationClosed) & {
+  /** Of a confidential conversation: it does not leave this process, and other nodes read it from the database. */
+  readonly confidential?: true;
+};
 
 /** What is told once, writes no `rev` and may be lost: the next one corrects it. */
 export type Signal =

@@ -48,6 +48,7 @@ export function presentMessage(row: MessageRow): Message {
     editedAt: presentTime(row.editedAt),
     deletedAt: presentTime(row.deletedAt),
     deletedBy: row.deletedBy,
+    ...(row.unreadable && { unreadable: true as const }),
   };
 }
 
@@ -93,7 +94,7 @@ function preview(content: string): string {
 /** What of a membership everybody in the conversation sees. */
 type SharedParticipantRow = Pick<
   ParticipantRow,
-  'userId' | 'role' | 'joinedAt' | 'leftAt' | 'lastReadSeq' | 'lastDeliveredSeq' | 'rev'
+  'userId' | 'role' | 'joinedAt' | 'leftAt' | 'lastReadSeq' | 'lastDeliveredSeq' | 'silencedUntil' | 'rev'
 >;
 
 export function presentParticipant(row: SharedParticipantRow, user: User | undefined): Participant {
@@ -104,8 +105,14 @@ export function presentParticipant(row: SharedParticipantRow, user: User | undef
     leftAt: presentTime(row.leftAt),
     lastReadSeq: row.lastReadSeq,
     lastDeliveredSeq: row.lastDeliveredSeq,
+    silencedUntil: presentSilence(row.silencedUntil),
     rev: row.rev,
   };
+}
+
+/** A silence that is over is none. */
+export function presentSilence(until: string | null): string | null {
+  return until !== null && Date.parse(until) > Date.now() ? presentTime(until) : null;
 }
 
 /** Participants for somebody who is cut off from some of them: how far those have read is not for them to see. */
@@ -129,6 +136,8 @@ export function presentConversation(
     avatarUrl: row.avatarUrl,
     metadata: row.metadata,
     confidential: row.confidential,
+    slowModeSeconds: row.slowModeSeconds,
+    readOnly: row.readOnly,
     createdBy: row.createdBy,
     createdAt: presentTime(row.createdAt),
     updatedAt: presentTime(row.updatedAt),

@@ -1,6 +1,7 @@
 import type { PresenceState, PresenceStatus } from '@parley/protocol';
 import type { Bus } from '../../infrastructure/redis-bus.ts';
 import { engineConnection, type ParleySocket } from '../../infrastructure/socket-server.ts';
+import { gatherCalls } from '../../utils/gather-calls.ts';
 import type { Logger } from '../../utils/logger.ts';
 import type { NodeStatus, PresenceLeases } from './presence.leases.ts';
 import type { PresenceRepository, PresenceRow } from './presence.repository.ts';
@@ -49,9 +50,16 @@ export class PresenceService {
   readonly #watchers = new Map<string, Set<ParleySocket>>();
   #touchedAt = 0;
 
+  /** Writes a last-seen time. */
+  readonly #touch: (userId: string) => Promise<void>;
+
   constructor(deps: PresenceServiceDeps) {
     this.#deps = deps;
     this.#clock = deps.clock ?? (() => performance.now());
+    this.#touch = gatherCalls<string, void>(async (userIds) => {
+      await deps.repository.touch(userIds);
+      return [];
+    });
     deps.bus?.listen((channel) => {
       if (channel.startsWith('p:')) this.#reviewSoon([channel.slice(2)]);
     });
@@ -75,7 +83,7 @@ export class PresenceService {
     if (!person?.sockets.delete(socket) || person.sockets.size > 0) return;
     this.#people.delete(userId);
     this.#deps.leases.set(userId, null);
-    this.#deps.repository.touch([userId]).then(
+    this.#touch(userId).then(
       () => this.#changed(userId),
       (error: unknown) => {
         this.#deps.logger.warn({ err: error, userId }, 'writing a last-seen time failed');

@@ -7,6 +7,12 @@ export interface Revocation {
   readonly revokedAt: number;
 }
 
+/** Whether somebody is let in at all. */
+export interface Ban {
+  readonly userId: string;
+  readonly banned: boolean;
+}
+
 /** What a reader has seen so far: an instant of the database's clock, ISO 8601. Null: nothing yet. */
 export type RevocationCursor = string | null;
 
@@ -36,15 +42,22 @@ export class SessionsRepository {
     });
   }
 
-  /** The revocations since the cursor, some of them perhaps once more, and where to go on. Served by a partial index. */
-  async findSince(cursor: RevocationCursor): Promise<{ revocations: Revocation[]; cursor: string }> {
-    const [row] = await this.#prisma.$queryRaw<{ now: string; revocations: Revocation[] }[]>`
+  /**
+   * The revocations and the bans begun or ended since the cursor, some of them perhaps once more, and where to go on.
+   * Served by two partial indexes.
+   */
+  async findSince(cursor: RevocationCursor): Promise<{ revocations: Revocation[]; bans: Ban[]; cursor: string }> {
+    const [row] = await this.#prisma.$queryRaw<{ now: string; revocations: Revocation[]; bans: Ban[] }[]>`
       SELECT to_json(statement_timestamp()) #>> '{}' AS now,
         (SELECT coalesce(jsonb_agg(jsonb_build_object(
             'userId', id, 'revokedAt', extract(epoch FROM "sessionsRevokedAt") * 1000)), '[]')
          FROM "User"
          WHERE "sessionsRevokedAt" IS NOT NULL
-           AND "sessionsRevokedAt" > coalesce(${cursor}::timestamptz - ${LATE_COMMIT}::interval, '-infinity')) AS revocations`;
-    return { revocations: row!.revocations, cursor: row!.now };
+           AND "sessionsRevokedAt" > coalesce(${cursor}::timestamptz - ${LATE_COMMIT}::interval, '-infinity')) AS revocations,
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('userId', id, 'banned', "bannedAt" IS NOT NULL)), '[]')
+         FROM "User"
+         WHERE "banChangedAt" IS NOT NULL
+           AND "banChangedAt" > coalesce(${cursor}::timestamptz - ${LATE_COMMIT}::interval, '-infinity')) AS bans`;
+    return { revocations: row!.revocations, bans: row!.bans, cursor: row!.now };
   }
 }

@@ -3,7 +3,7 @@ import { endSession, type ParleyServer, type ParleySocket } from '../../infrastr
 import type { Actor } from '../../utils/actor.ts';
 import { AppError } from '../../utils/app-error.ts';
 import type { Logger } from '../../utils/logger.ts';
-import type { Revocation, RevocationCursor, SessionsRepository } from './sessions.repository.ts';
+import type { Ban, Revocation, RevocationCursor, SessionsRepository } from './sessions.repository.ts';
 
 export interface SessionsServiceDeps {
   readonly repository: Pick<SessionsRepository, 'revoke' | 'findSince'>;
@@ -23,9 +23,9 @@ const LOOK_EVERY_MS = 700;
 const CHANNEL = 's:revoked';
 
 /**
- * Which tokens are of no more use although they have not expired.
+ * Which tokens are of no more use although they have not expired, and who is let in nowhere.
  *
- * Every node keeps all revocations in memory (some hundred bytes each), and reads the new ones from the database before a
+ * Every node keeps all revocations and bans in memory (some hundred bytes each), and reads the new ones from the database before a
  * second is over, so that a call costs no query. Hints only make a node look sooner: nobody is let in or cut off because a
  * hint did or did not arrive.
  */
@@ -34,6 +34,7 @@ export class SessionsService {
   readonly #clock: () => number;
   /** Person → their tokens from before are refused (milliseconds since the epoch). */
   readonly #revokedAt = new Map<string, number>();
+  readonly #banned = new Set<string>();
   #cursor: RevocationCursor = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | null = null;
@@ -77,18 +78,29 @@ export class SessionsService {
   }
 
   /**
-   * @throws AppError `session_revoked` for a token issued before its person's sessions were ended; `unavailable` while
-   *   the database cannot tell.
+   * Bans began or ended, and that is durable. Resolves once it has taken effect here; other nodes follow within a second.
+   * Never rejects: where the database cannot be read now, nobody is let in until it can.
+   */
+  async noteBans(): Promise<void> {
+    this.#deps.bus?.publish(CHANNEL, '');
+    await this.#lookAgain();
+  }
+
+  /**
+   * @throws AppError `session_revoked` for a token issued before its person's sessions were ended; `forbidden` for
+   *   somebody who is banned; `unavailable` while the database cannot tell.
    */
   async refuseRevoked(actor: Actor): Promise<void> {
     // A look under way may itself have begun too long ago; the one after it has not.
     for (let looks = 0; looks < 2 && this.#clock() - this.#lookedAt > FRESH_MS; looks++) await this.#look();
+    if (this.#banned.has(actor.id)) throw new AppError('forbidden');
     if (this.#isRevoked(actor)) throw new AppError('session_revoked');
   }
 
-  /** Looks once more at somebody who was being let in while a revocation came. */
+  /** Looks once more at somebody who was being let in while a revocation or a ban came. */
   connect(socket: ParleySocket): void {
-    if (this.#isRevoked(socket.data.actor)) endSession(socket, 'session_revoked');
+    const { actor } = socket.data;
+    if (this.#banned.has(actor.id) || this.#isRevoked(actor)) endSession(socket, 'session_revoked');
   }
 
   /** `iat` counts in whole seconds mostly: a token of the very second of the revocation counts as from before. */
@@ -104,6 +116,16 @@ export class SessionsService {
     for (const socket of this.#deps.io.of('/').sockets.values()) this.connect(socket);
   }
 
+  #applyBans(bans: readonly Ban[]): void {
+    const news = bans.filter(({ userId, banned }) => this.#banned.has(userId) !== banned);
+    if (news.length === 0) return;
+    for (const { userId, banned } of news) {
+      if (banned) this.#banned.add(userId);
+      else this.#banned.delete(userId);
+    }
+    for (const socket of this.#deps.io.of('/').sockets.values()) this.connect(socket);
+  }
+
   /** One look at a time; whoever asks meanwhile waits for that one. */
   #look(): Promise<void> {
     this.#looking ??= this.#read().finally(() => {
@@ -115,10 +137,11 @@ export class SessionsService {
   async #read(): Promise<void> {
     const begun = this.#clock();
     try {
-      const { revocations, cursor } = await this.#deps.repository.findSince(this.#cursor);
+      const { revocations, bans, cursor } = await this.#deps.repository.findSince(this.#cursor);
       this.#cursor = cursor;
       this.#lookedAt = begun;
       this.#apply(revocations);
+      this.#applyBans(bans);
       this.#failing = false;
     } catch (error) {
       if (!this.#failing) this.#deps.logger.warn({ err: error }, 'ended sessions cannot be read');
@@ -128,10 +151,10 @@ export class SessionsService {
   }
 
   /** After a hint: a look under way may have begun before what it is about. */
-  #lookAgain(): void {
+  async #lookAgain(): Promise<void> {
     if (this.#stopped) return;
     const under = this.#looking ?? Promise.resolve();
-    under
+    await under
       .catch(() => {})
       .then(() => this.#look())
       .catch(() => {

@@ -26,17 +26,27 @@ export type UsersRepository = ReturnType<typeof createUsersRepository>;
 /** The directory's table, and the settings that identity keeps in the database. */
 export function createUsersRepository({ prisma }: Pick<Database, 'prisma'>) {
   return {
-    /** Enters somebody, or writes what is new. One atomic statement; nothing is written where nothing changed. */
-    async enter({ id, name, avatarUrl }: UserEntry): Promise<void> {
+    /**
+     * Enters people, or writes what is new; of several entries of one person the last. One atomic statement, in order of
+     * their ids; people of whom nothing is new are not even locked.
+     */
+    async enterAll(entries: readonly UserEntry[]): Promise<void> {
+      const people = [...new Map(entries.map((entry) => [entry.id, entry])).values()];
       await prisma.$executeRaw`
-        INSERT INTO "User" AS u ("id", "name", "avatarUrl")
-        VALUES (${id}, COALESCE(${name}::text, ${id}), ${avatarUrl}::text)
-        ON CONFLICT ("id") DO UPDATE
-        SET "name" = COALESCE(${name}::text, u."name"),
-            "avatarUrl" = COALESCE(${avatarUrl}::text, u."avatarUrl"),
-            "updatedAt" = now()
-        WHERE (u."name", u."avatarUrl") IS DISTINCT FROM
-              (COALESCE(${name}::text, u."name"), COALESCE(${avatarUrl}::text, u."avatarUrl"))`;
+        WITH entry AS MATERIALIZED (
+          SELECT x.* FROM jsonb_to_recordset(${JSON.stringify(people)}::jsonb)
+            AS x(id text, name text, "avatarUrl" text)
+          LEFT JOIN LATERAL (SELECT * FROM "User" WHERE id = x.id OFFSET 0) known ON true
+          WHERE known.id IS NULL
+            OR x.name IS DISTINCT FROM known.name AND x.name IS NOT NULL
+            OR x."avatarUrl" IS DISTINCT FROM known."avatarUrl" AND x."avatarUrl" IS NOT NULL
+        )
+        INSERT INTO "User" AS u (id, name, "avatarUrl")
+        SELECT id, coalesce(name, id), "avatarUrl" FROM entry ORDER BY id
+        ON CONFLICT (id) DO UPDATE
+        SET name = coalesce((SELECT name FROM entry WHERE entry.id = u.id), u.name),
+            "avatarUrl" = coalesce(excluded."avatarUrl", u."avatarUrl"),
+            "updatedAt" = now()`;
     },
 
     /** Enters or changes somebody at an administrator's word. Undefined leaves a field, null clears the picture. */

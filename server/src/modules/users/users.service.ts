@@ -5,7 +5,8 @@ import type { GuestTokens } from '../../middleware/authenticate.ts';
 import type { Actor } from '../../utils/actor.ts';
 import { AppError, invalidField } from '../../utils/app-error.ts';
 import { decodeCursor, pageFrom } from '../../utils/cursor.ts';
-import type { UsersRepository } from './users.repository.ts';
+import { gatherCalls } from '../../utils/gather-calls.ts';
+import type { UserEntry, UsersRepository } from './users.repository.ts';
 
 export interface UsersServiceDeps {
   repository: UsersRepository;
@@ -27,8 +28,14 @@ export class UsersService {
   /** What the last token of each person said, as written to the directory. */
   readonly #seen = new Map<string, string>();
 
+  readonly #enter: (entry: UserEntry) => Promise<void>;
+
   constructor(deps: UsersServiceDeps) {
     this.#deps = deps;
+    this.#enter = gatherCalls<UserEntry, void>(async (entries) => {
+      await deps.repository.enterAll(entries);
+      return [];
+    });
   }
 
   /**
@@ -39,7 +46,7 @@ export class UsersService {
     const { id, name, avatarUrl } = actor;
     const said = JSON.stringify([name, avatarUrl]);
     if (this.#seen.get(id) === said) return;
-    await this.#deps.repository.enter({ id, name: this.#deps.cleanName(name) || null, avatarUrl });
+    await this.#enter({ id, name: this.#deps.cleanName(name) || null, avatarUrl });
     this.#seen.delete(id);
     this.#seen.set(id, said);
     if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.keys().next().value!);

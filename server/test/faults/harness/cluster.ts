@@ -55,6 +55,8 @@ export interface Cluster {
   readonly dataDir: string;
   /** A folder on the small disk that PostgreSQL is on; null where it is on an ordinary one. */
   readonly smallDisk: string | null;
+  /** Where files are kept when they have a small disk of their own. */
+  readonly smallFiles: string | null;
   /** Where the lines of processes go from here on: the history of the next round. */
   record(history: HistoryWriter): void;
   stop(): Promise<void>;
@@ -67,11 +69,14 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** One process on the embedded database, without Redis. */
   readonly embedded?: boolean;
-  /** Puts PostgreSQL on a disk of so many MiB of its own, where this machine lets us mount one. */
+  /** Puts PostgreSQL on a disk of so many MiB of its own, and files on a small one, where this machine lets us mount one. */
   readonly smallDiskMiB?: number;
   /** Another server than that of this work tree. */
   readonly serverRoot?: string;
 }
+
+/** As little as a few uploads fill. */
+const SMALL_FILES_MIB = 16;
 
 const READY_WITHIN_MS = 60_000;
 
@@ -84,6 +89,7 @@ const READY_WITHIN_MS = 60_000;
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-faults-'));
   const smallDisk = options.smallDiskMiB ? await mountSmallDisk(options.smallDiskMiB) : null;
+  const smallFiles = options.smallDiskMiB ? await mountSmallDisk(SMALL_FILES_MIB) : null;
   const [postgres, redis] = options.embedded
     ? [null, null]
     : await Promise.all([startPostgresOn(smallDisk), startRedis()]);
@@ -91,7 +97,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const nodes: Node[] = [];
   try {
     for (let number = 1; number <= options.nodes; number++) {
-      nodes.push(await makeNode(`n${number}`, { options, postgres, redis, dataDir, output }));
+      nodes.push(await makeNode(`n${number}`, { options, postgres, redis, dataDir, smallFiles, output }));
     }
     // All at once: one of them migrates, the others wait for it.
     await Promise.all(nodes.map((node) => node.start()));
@@ -109,7 +115,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     for (const node of nodes) for (const link of [node.clients, node.postgres, node.redis]) await link?.close();
     await Promise.all([postgres?.stop(), redis?.stop()]);
     await rm(dataDir, { recursive: true, force: true });
-    if (smallDisk) await unmount(smallDisk);
+    for (const disk of [smallDisk, smallFiles]) if (disk) await unmount(disk);
   }
 
   return {
@@ -119,6 +125,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     sql,
     dataDir,
     smallDisk,
+    smallFiles,
     record: (history) => {
       output.history = history;
     },
@@ -174,10 +181,14 @@ interface NodeDeps {
   readonly postgres: TestPostgres | null;
   readonly redis: TestRedis | null;
   readonly dataDir: string;
+  readonly smallFiles: string | null;
   readonly output: { readonly history: HistoryWriter | null };
 }
 
-async function makeNode(name: string, { options, postgres, redis, dataDir, output }: NodeDeps): Promise<Node> {
+async function makeNode(
+  name: string,
+  { options, postgres, redis, dataDir, smallFiles, output }: NodeDeps,
+): Promise<Node> {
   const port = await findFreePort();
   const jitter = options.random.fork(name);
   const link = (what: string, target: number): Promise<Link> =>
@@ -196,6 +207,8 @@ async function makeNode(name: string, { options, postgres, redis, dataDir, outpu
     MESSAGE_RATE_LIMIT: '1000000',
     MAX_CONNECTIONS_PER_USER: '1000',
     DATA_DIR: join(dataDir, options.embedded ? 'embedded' : name),
+    // One for all nodes: what came in by one is fetched from the other.
+    STORAGE_URL: `file:${join(smallFiles ?? dataDir, 'files')}`,
     ...(toPostgres && { DATABASE_URL: `postgres://postgres@127.0.0.1:${toPostgres.port}/postgres` }),
     ...(toRedis && { REDIS_URL: `redis://127.0.0.1:${toRedis.port}/0` }),
     ...options.env,

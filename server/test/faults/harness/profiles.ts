@@ -49,7 +49,7 @@ export function fullPlan(minutes: number): RoundPlan[] {
     plan('three-nodes', 'three', ['W1', 'W3'], ['F01', 'F02', 'F05', 'F07', 'F09', 'F11'], 3),
     plan('rate', 'rate', ['W8'], ['F01', 'F03', 'F05', 'F06', 'F13'], 3),
     plan('embedded', 'embedded', ['W9'], ['F01', 'F02'], 2),
-    plan('disk', 'disk', ['W1'], ['F14'], 1),
+    plan('disk', 'disk', ['W1', 'W7'], ['F14'], 2),
   ];
   const weights = plans.reduce((sum, { weight }) => sum + weight, 0);
   // Starting and checking take their part.

@@ -154,15 +154,18 @@ export const F16: Fault = {
 
 export const F14: Fault = {
   id: 'F14',
-  title: 'the disk of PostgreSQL is full',
+  title: 'the disk of PostgreSQL or that of the files is full',
   touches: 'postgres',
   run: async (site, begin) => {
     const { cluster, random, scale } = site;
-    const folder = cluster.smallDisk;
-    if (folder === null)
+    const { smallDisk, smallFiles } = cluster;
+    if (smallDisk === null || smallFiles === null)
       return note(site, 'absent', { what: 'a small disk (mount is not allowed here, or not asked for)' });
-    begin({ target: 'postgres', excuses: ['*'] });
-    const filler = join(folder, 'filler');
+    const isFiles = random.next() < 0.5;
+    // Sends need no room for files: there is nothing to excuse them from.
+    if (isFiles) begin({ target: 'files', excuses: [] });
+    else begin({ target: 'postgres', excuses: ['*'] });
+    const filler = join(isFiles ? smallFiles : smallDisk, 'filler');
     const file = await open(filler, 'w');
     const block = Buffer.alloc(256 * 1024);
     try {

@@ -1,4 +1,6 @@
 import type { Attachment as AttachmentRecord, PrismaClient } from '../../../../prisma/generated/client.ts';
+import type { WrappedKey } from '../../../infrastructure/key-ring.ts';
+import type { FileSeals } from '../../confidential/index.ts';
 
 /** A file as its row says. Numbers are below 2^53. */
 export type AttachmentRow = Omit<AttachmentRecord, 'size'> & { readonly size: number };
@@ -14,22 +16,55 @@ export interface FileFacts {
   readonly thumbnailSize: number | null;
 }
 
+/** A file that is about to come. */
+export interface NewFile {
+  readonly id: string;
+  readonly uploaderId: string;
+  /** Sealed where there is a key. */
+  readonly fileName: string;
+  readonly size: number;
+  readonly key: WrappedKey | null;
+}
+
 export class AttachmentsRepository {
   readonly #prisma: PrismaClient;
+  readonly #seals: Pick<FileSeals, 'openName'>;
 
-  constructor(prisma: PrismaClient) {
+  constructor(prisma: PrismaClient, seals: Pick<FileSeals, 'openName'>) {
     this.#prisma = prisma;
+    this.#seals = seals;
   }
 
   /** Enters a file before its bytes: so there are never bytes in the storage of which no row knows. */
-  async create(row: { id: string; uploaderId: string; fileName: string; size: number }): Promise<void> {
-    await this.#prisma.attachment.create({ data: row });
+  async create({ key, ...row }: NewFile): Promise<void> {
+    await this.#prisma.attachment.create({
+      data: { ...row, keyId: key?.keyId ?? null, wrappedKey: key?.wrapped ?? null },
+    });
   }
 
-  /** A file that is not to be removed. */
+  /** The first of these files that is kept unencrypted; null where none is, or none is there. */
+  async findUnsealed(ids: readonly string[]): Promise<string | null> {
+    const found = await this.#prisma.attachment.findFirst({
+      where: { id: { in: [...ids] }, keyId: null },
+      select: { id: true },
+    });
+    return found?.id ?? null;
+  }
+
+  /** A file that is not to be removed, its name opened. */
   async find(id: string): Promise<AttachmentRow | null> {
     const row = await this.#prisma.attachment.findUnique({ where: { id } });
-    return row && row.deletedAt === null ? { ...row, size: Number(row.size) } : null;
+    return row && row.deletedAt === null ? this.#seals.openName({ ...row, size: Number(row.size) }) : null;
+  }
+
+  /** What somebody uploaded and is there, in order of id. */
+  async findOwn(uploaderId: string, after: string | null, limit: number): Promise<AttachmentRow[]> {
+    const rows = await this.#prisma.attachment.findMany({
+      where: { uploaderId, readyAt: { not: null }, deletedAt: null, ...(after !== null && { id: { gt: after } }) },
+      orderBy: { id: 'asc' },
+      take: limit,
+    });
+    return rows.map((row) => this.#seals.openName({ ...row, size: Number(row.size) }));
   }
 
   /** The bytes are kept. Null where the file was given up meanwhile. */
@@ -50,12 +85,17 @@ export class AttachmentsRepository {
     return count > 0;
   }
 
-  /** Gives up what nobody sent since a moment, and what belonged to conversations that are deleted. */
+  /**
+   * Gives up what nobody sent since a moment, and what belonged to conversations that are deleted. The files of a message
+   * that waits for a moderator were sent.
+   */
   async giveUpOrphans(createdBefore: Date): Promise<void> {
-    await this.#prisma.attachment.updateMany({
-      where: { messageId: null, deletedAt: null, createdAt: { lt: createdBefore } },
-      data: { deletedAt: new Date() },
-    });
+    await this.#prisma.$executeRaw`
+      UPDATE "Attachment" a SET "deletedAt" = now()
+      WHERE a."messageId" IS NULL AND a."deletedAt" IS NULL AND a."createdAt" < ${createdBefore.toISOString()}::timestamptz
+        AND NOT EXISTS (
+          SELECT FROM "HeldMessage" h
+          WHERE h."senderId" = a."uploaderId" AND jsonb_exists(h.command -> 'attachmentIds', a.id::text))`;
     await this.#prisma.$executeRaw`
       UPDATE "Attachment" a SET "deletedAt" = c."deletedAt"
       FROM "Conversation" c

@@ -1,13 +1,20 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { type Attachment, isCleanString } from '@parley/protocol';
+import { UnreadableError } from '../../../infrastructure/sealing.ts';
 import type { ByteRange, Storage } from '../../../infrastructure/storage.ts';
 import type { Actor } from '../../../utils/actor.ts';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
 import type { Logger } from '../../../utils/logger.ts';
-import { cleanFileName, judgeType } from '../attachments.policy.ts';
-import type { AttachmentRow, AttachmentsRepository, FileFacts } from '../repositories/attachments.repository.ts';
+import { type FileKind, type FileSeal, type FileSeals, unreadable } from '../../confidential/index.ts';
+import { cleanFileName, isAllowedType, judgeType } from '../attachments.policy.ts';
+import type {
+  AttachmentRow,
+  AttachmentsRepository,
+  FileFacts,
+  NewFile,
+} from '../repositories/attachments.repository.ts';
 import type { AttachmentLinks, LinkQuery } from './attachment-links.ts';
 import { FileRefused, type FileWorker } from './file-worker.client.ts';
 import type { Staging } from './staging.ts';
@@ -15,6 +22,8 @@ import type { Staging } from './staging.ts';
 export interface AttachmentsServiceDeps {
   readonly repository: AttachmentsRepository;
   readonly storage: Storage;
+  /** With a master key, every file is encrypted before it is stored. */
+  readonly seals: FileSeals;
   readonly staging: Staging;
   readonly worker: FileWorker;
   readonly links: AttachmentLinks;
@@ -25,6 +34,8 @@ export interface AttachmentsServiceDeps {
   readonly present: (row: AttachmentRow) => Attachment;
   /** Bytes of one file. */
   readonly maxBytes: number;
+  /** Types of files that are taken; empty: any. */
+  readonly allowedTypes: readonly string[];
   readonly logger: Logger;
 }
 
@@ -76,7 +87,7 @@ export class AttachmentsService {
     try {
       const size = await staging.write(id, bytes, 0);
       if (size === 0) throw invalidField('file', 'The file is empty.');
-      await repository.create({ id, uploaderId: actor.id, fileName: name, size });
+      await repository.create(this.#newFile(actor, id, name, size));
     } catch (error) {
       await staging.remove(id);
       throw error;
@@ -95,7 +106,7 @@ export class AttachmentsService {
     const name = this.#requireName(fileName, 'filename');
     if (size === 0) throw invalidField('file', 'The file is empty.');
     if (size > this.#deps.maxBytes) throw new AppError('payload_too_large');
-    await this.#deps.repository.create({ id, uploaderId: actor.id, fileName: name, size });
+    await this.#deps.repository.create(this.#newFile(actor, id, name, size));
   }
 
   /**
@@ -163,21 +174,46 @@ export class AttachmentsService {
 
   /** A file, for whoever may read it at this moment. */
   async getFile(actor: Actor, id: string): Promise<OpenFile> {
-    const { fileName, mimeType, size, sha256, readyAt } = await this.#requireReadable(actor, id);
-    return this.#openFile(id, { fileName, mimeType, size, etag: `"${sha256}"`, modifiedAt: readyAt! });
+    const row = await this.#requireReadable(actor, id);
+    const { fileName, mimeType, size, sha256, readyAt } = row;
+    return this.#openFile(row, 'file', { fileName, mimeType, size, etag: `"${sha256}"`, modifiedAt: readyAt! });
   }
 
   /** The small picture of a file that has one. */
   async getThumbnail(actor: Actor, id: string): Promise<OpenFile> {
-    const { fileName, thumbnailSize, sha256, readyAt } = await this.#requireReadable(actor, id);
+    const row = await this.#requireReadable(actor, id);
+    const { fileName, thumbnailSize, sha256, readyAt } = row;
     if (thumbnailSize === null) throw new AppError('not_found');
-    return this.#openFile(`${id}.thumbnail`, {
+    return this.#openFile(row, 'thumbnail', {
       fileName: `${fileName}.webp`,
       mimeType: THUMBNAIL_TYPE,
       size: thumbnailSize,
       etag: `"${sha256}-thumbnail"`,
       modifiedAt: readyAt!,
     });
+  }
+
+  /** What somebody uploaded and is there, in order of id, for a copy of what is theirs. */
+  findOwn(uploaderId: string, after: string | null, limit: number): Promise<AttachmentRow[]> {
+    return this.#deps.repository.findOwn(uploaderId, after, limit);
+  }
+
+  /** The bytes of a file whose reader the caller has decided on; null where it is gone. */
+  async openBytes(id: string): Promise<Readable | null> {
+    const row = await this.#find(id);
+    if (!row?.readyAt) return null;
+    const { fileName, mimeType, size, sha256, readyAt } = row;
+    return this.#openFile(row, 'file', { fileName, mimeType, size, etag: `"${sha256}"`, modifiedAt: readyAt })
+      .open()
+      .catch((error: unknown) => {
+        if (error instanceof AppError && error.code === 'not_found') return null;
+        throw error;
+      });
+  }
+
+  /** The first of these files that is kept unencrypted, from before there was a key; null where none is. */
+  findUnsealed(ids: readonly string[]): Promise<string | null> {
+    return this.#deps.repository.findUnsealed(ids.map((id) => id.toLowerCase()));
   }
 
   /** Removes the files of a deleted message. Never rejects: what could not be removed now goes with the next sweep. */
@@ -209,9 +245,12 @@ export class AttachmentsService {
     if (row.readyAt) return row;
     try {
       const { path, facts } = await this.#examine(id);
-      if (facts.thumbnailSize !== null) await storage.put(`${id}.thumbnail`, staging.pathOf(id, '.thumbnail'));
-      await storage.put(id, path);
-      const ready = await repository.markReady(id, facts);
+      const kept = await this.#sealed(row, path, facts);
+      // While it is there: the storage may take the file itself.
+      const sha256 = await staging.hashOf(kept.file);
+      if (facts.thumbnailSize !== null) await storage.put(`${id}.thumbnail`, kept.thumbnail);
+      await storage.put(id, kept.file);
+      const ready = await repository.markReady(id, { ...facts, sha256 });
       if (!ready) throw new AppError('not_found');
       await staging.remove(id);
       return ready;
@@ -224,26 +263,57 @@ export class AttachmentsService {
   }
 
   /** What the bytes are, whatever their name says, and where those are that will be kept. */
-  async #examine(id: string): Promise<{ path: string; facts: FileFacts }> {
+  async #examine(id: string): Promise<{ path: string; facts: Omit<FileFacts, 'sha256'> }> {
     const { worker, staging } = this.#deps;
     const uploaded = staging.pathOf(id);
     const { kind, mimeType } = judgeType(await worker.run({ task: 'type', path: uploaded }).catch(asRefusal));
+    if (!isAllowedType(mimeType, this.#deps.allowedTypes)) {
+      throw new AppError('unsupported_media_type', { detail: 'Files of this type are not taken here.' });
+    }
     if (kind === 'picture') {
       const picture = staging.pathOf(id, '.picture');
       const figures = await worker
         .run({ task: 'picture', path: uploaded, output: picture, thumbnail: staging.pathOf(id, '.thumbnail') })
         .catch(asRefusal);
-      return { path: picture, facts: { ...(await this.#measure(picture)), ...figures, mimeType, durationMs: null } };
+      const { size } = await stat(picture);
+      return { path: picture, facts: { size, ...figures, mimeType, durationMs: null } };
     }
     const durationMs =
       kind === 'media' ? await worker.run({ task: 'duration', path: uploaded }).catch(asUnknownDuration) : null;
-    const facts = { mimeType, durationMs, width: null, height: null, thumbnailSize: null };
-    return { path: uploaded, facts: { ...(await this.#measure(uploaded)), ...facts } };
+    const { size } = await stat(uploaded);
+    return { path: uploaded, facts: { size, mimeType, durationMs, width: null, height: null, thumbnailSize: null } };
   }
 
-  async #measure(path: string): Promise<{ size: number; sha256: string }> {
-    const [{ size }, sha256] = await Promise.all([stat(path), this.#deps.staging.hashOf(path)]);
-    return { size, sha256 };
+  /** What is to be kept of a file and its thumbnail, and where: encrypted where the file has a key. */
+  async #sealed(
+    row: AttachmentRow,
+    path: string,
+    { thumbnailSize }: Pick<FileFacts, 'thumbnailSize'>,
+  ): Promise<Record<FileKind, string>> {
+    const { staging } = this.#deps;
+    const seal = this.#sealOf(row);
+    const plain = { file: path, thumbnail: staging.pathOf(row.id, '.thumbnail') };
+    if (!seal) return plain;
+    const kept = { file: staging.pathOf(row.id, '.sealed'), thumbnail: staging.pathOf(row.id, '.thumbnail-sealed') };
+    await staging.transform(plain.file, kept.file, seal.sealBytes('file'));
+    if (thumbnailSize !== null) await staging.transform(plain.thumbnail, kept.thumbnail, seal.sealBytes('thumbnail'));
+    return kept;
+  }
+
+  /** 503 where the file's key is lost. */
+  #sealOf(row: AttachmentRow): FileSeal | null {
+    try {
+      return this.#deps.seals.of(row);
+    } catch (error) {
+      throw unreadable(error);
+    }
+  }
+
+  /** The row of a file that is about to come, its name encrypted where there is a key. */
+  #newFile({ id: uploaderId }: Actor, id: string, name: string, size: number): NewFile {
+    const made = this.#deps.seals.create(id);
+    const fileName = made ? made.seal.sealName(name) : name;
+    return { id, uploaderId, fileName, size, key: made?.key ?? null };
   }
 
   /** The bytes first: as long as they may be there, their row is. */
@@ -253,11 +323,14 @@ export class AttachmentsService {
     await repository.forget(id);
   }
 
-  #openFile(key: string, file: Omit<OpenFile, 'open'>): OpenFile {
+  #openFile(row: AttachmentRow, kind: FileKind, file: Omit<OpenFile, 'open'>): OpenFile {
+    const key = kind === 'file' ? row.id : `${row.id}.thumbnail`;
+    const read = (range?: ByteRange) => this.#deps.storage.open(key, range);
+    const seal = this.#sealOf(row);
     return {
       ...file,
       open: async (range) => {
-        const bytes = await this.#deps.storage.open(key, range);
+        const bytes = seal ? await seal.openBytes(kind, file.size, read, range).catch(asUnreadable) : await read(range);
         // Deleted since the row was read.
         if (!bytes) throw new AppError('not_found');
         return bytes;
@@ -285,6 +358,10 @@ export class AttachmentsService {
     if (!isCleanString(given)) throw invalidField(path, 'The name must not contain NUL or lone surrogates.');
     return cleanFileName(given, this.#deps.cleanText);
   }
+}
+
+function asUnreadable(error: unknown): never {
+  throw error instanceof UnreadableError ? unreadable(error) : error;
 }
 
 function asRefusal(error: unknown): never {

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants, createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../../../utils/app-error.ts';
 
-/** Made from an upload beside it: the picture encoded anew, and its thumbnail. */
-const DERIVED = ['', '.picture', '.thumbnail'] as const;
+/** Made from an upload beside it: the picture encoded anew, its thumbnail, and what is kept of the two, encrypted. */
+const DERIVED = ['', '.picture', '.thumbnail', '.sealed', '.thumbnail-sealed'] as const;
 
 /**
  * The folder where files are while they are uploaded and examined, one for each node. A file is named by the id of its
@@ -55,6 +55,11 @@ export class Staging {
       await handle.close();
     }
     return end;
+  }
+
+  /** Writes a staged file anew through a transformation; `target` takes the place of what may be there. */
+  async transform(path: string, target: string, through: Transform): Promise<void> {
+    await pipeline(createReadStream(path), through, createWriteStream(target)).catch(asUnavailable);
   }
 
   /** SHA-256 of a staged file, in hexadecimal. */

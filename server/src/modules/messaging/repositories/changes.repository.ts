@@ -1,5 +1,6 @@
 import type { Role } from '@parley/protocol';
 import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
+import { textArray } from './array-literal.ts';
 import type { ConversationRow, MessageRow, ParticipantRow } from './rows.ts';
 import { lastMessageJson, messageJson, unreadCount } from './sql.ts';
 
@@ -47,9 +48,12 @@ export interface Notices {
 
 export class ChangesRepository {
   readonly #prisma: PrismaClient;
+  readonly #open: (row: MessageRow) => MessageRow;
 
-  constructor(prisma: PrismaClient) {
+  /** @param open opens a message of a confidential conversation; see `MessageOpener`. */
+  constructor(prisma: PrismaClient, open: (row: MessageRow) => MessageRow) {
     this.#prisma = prisma;
+    this.#open = open;
   }
 
   /**
@@ -57,8 +61,8 @@ export class ChangesRepository {
    * are never split over pages (contract 5, Counting). Null where there is no such conversation.
    */
   async findAfter(conversationId: string, after: number, limit: number): Promise<ChangesPage | null> {
-    const page = await this.#prisma.$queryRaw<{ head: ConversationRow; change: ChangeRow | null }[]>`
-      WITH head AS (
+    const [page] = await this.#prisma.$queryRaw<{ head: ConversationRow; changes: ChangeRow[] | null }[]>`
+      WITH /* parley:once */ head AS (
         SELECT * FROM "Conversation" WHERE id = ${conversationId}::uuid AND "deletedAt" IS NULL
       ),
       revs AS (
@@ -74,42 +78,57 @@ export class ChangesRepository {
       page AS (
         SELECT * FROM revs ORDER BY rev FETCH FIRST ${limit + 1} ROWS WITH TIES
       )
-      SELECT to_jsonb(c) AS head, CASE kind
-        WHEN 0 THEN jsonb_build_object('rev', page.rev, 'type', 'conversation', 'conversation', to_jsonb(c),
-          'lastMessage', ${lastMessageJson})
-        WHEN 1 THEN (SELECT jsonb_build_object('rev', page.rev, 'type', 'message', 'message', ${messageJson})
-          FROM "Message" m WHERE m.id = page.key::uuid)
-        WHEN 2 THEN (SELECT jsonb_build_object('rev', page.rev, 'type', 'participant', 'participant', to_jsonb(p))
-          FROM "ConversationParticipant" p WHERE p."conversationId" = c.id AND p."userId" = page.key)
-        END AS change
-      FROM head c LEFT JOIN page ON true
-      ORDER BY page.rev, kind, key`;
-    const [first] = page;
-    if (!first) return null;
-    const changes = page.flatMap(({ change }) => (change ? [change] : []));
+      SELECT to_json(c) AS head, (
+        SELECT json_agg(CASE kind
+          WHEN 0 THEN json_build_object('rev', page.rev, 'type', 'conversation', 'conversation', to_json(c),
+            'lastMessage', ${lastMessageJson})
+          WHEN 1 THEN (SELECT json_build_object('rev', page.rev, 'type', 'message', 'message', ${messageJson})
+            FROM "Message" m WHERE m.id = page.key::uuid)
+          WHEN 2 THEN (SELECT json_build_object('rev', page.rev, 'type', 'participant', 'participant', to_json(p))
+            FROM "ConversationParticipant" p WHERE p."conversationId" = c.id AND p."userId" = page.key)
+          END ORDER BY page.rev, kind, key)
+        FROM page) AS changes
+      FROM head c`;
+    if (!page) return null;
+    const { head } = page;
+    const changes = (page.changes ?? []).map((change) => this.#opened(change));
     const cut = cutAtWholeRev(changes, limit);
     // The newest `rev` is always that of something as it is now, so there is more as long as it was not reached.
-    const hasMore = cut.length > 0 && cut.at(-1)!.rev < first.head.rev;
-    return { changes: cut, rev: first.head.rev, lastSeq: first.head.lastSeq, hasMore };
+    const hasMore = cut.length > 0 && cut.at(-1)!.rev < head.rev;
+    return { changes: cut, rev: head.rev, lastSeq: head.lastSeq, hasMore };
   }
 
   /** The present state of everything somebody is in, for a comparison with a client's cursors. */
   async findSyncRows(userId: string): Promise<SyncRow[]> {
-    const rows = await this.#prisma.$queryRaw<{ row: SyncRow }[]>`
-      SELECT jsonb_build_object('conversationId', c.id, 'rev', c.rev, 'lastSeq', c."lastSeq",
-        'unreadCount', ${unreadCount}) AS row
-      FROM "ConversationParticipant" p JOIN "Conversation" c ON c.id = p."conversationId"
+    const [row] = await this.#prisma.$queryRaw<[{ rows: SyncRow[] | null }]>`
+      SELECT /* parley:once */ json_agg(json_build_object('conversationId', c.id, 'rev', c.rev, 'lastSeq', c."lastSeq",
+        'unreadCount', ${unreadCount})) AS rows
+      FROM "ConversationParticipant" p
+      -- One look-up for each: a join might be planned as a scan of everybody's conversations. OFFSET 0 keeps it so.
+      CROSS JOIN LATERAL (SELECT * FROM "Conversation" WHERE id = p."conversationId" OFFSET 0) c
       WHERE p."userId" = ${userId} AND p."leftAt" IS NULL AND c."deletedAt" IS NULL`;
-    return rows.map(({ row }) => row);
+    return row!.rows ?? [];
   }
 
-  /** Everything that a connection of this person is to be told about. */
-  async findMemberships(userId: string): Promise<MembershipRow[]> {
-    const rows = await this.#prisma.$queryRaw<{ memberships: MembershipRow[] | null }[]>`
-      SELECT jsonb_agg(jsonb_build_object('conversationId', c.id, 'role', p.role, 'rev', c.rev)) AS memberships
-      FROM "ConversationParticipant" p JOIN "Conversation" c ON c.id = p."conversationId"
-      WHERE p."userId" = ${userId} AND p."leftAt" IS NULL AND c."deletedAt" IS NULL`;
-    return rows[0]?.memberships ?? [];
+  /** Everything that connections of these people are to be told about, for each person in the order of the ids. */
+  async findMemberships(userIds: readonly string[]): Promise<MembershipRow[][]> {
+    const rows = await this.#prisma.$queryRaw<{ place: number; memberships: [string, Role, number][] }[]>`
+      SELECT /* parley:once */ person.place::int AS place, json_agg(json_build_array(c.id, p.role, c.rev)) AS memberships
+      FROM unnest(${textArray(userIds)}::text[]) WITH ORDINALITY AS person(id, place)
+      -- One look-up for each: a join might be planned as a scan of everybody's. OFFSET 0 keeps it so.
+      CROSS JOIN LATERAL (
+        SELECT "conversationId", role FROM "ConversationParticipant"
+        WHERE "userId" = person.id AND "leftAt" IS NULL OFFSET 0
+      ) p
+      CROSS JOIN LATERAL (
+        SELECT id, rev FROM "Conversation" WHERE id = p."conversationId" AND "deletedAt" IS NULL OFFSET 0
+      ) c
+      GROUP BY person.place`;
+    const found: MembershipRow[][] = userIds.map(() => []);
+    for (const { place, memberships } of rows) {
+      found[place - 1] = memberships.map(([conversationId, role, rev]) => ({ conversationId, role, rev }));
+    }
+    return found;
   }
 
   /** Which of these people are in the conversation, as of one moment with its `rev`; null where it is gone. */
@@ -161,6 +180,17 @@ export class ChangesRepository {
   /** Notices are for whoever looks within seconds; a minute is plenty. */
   async deleteOldNotices(): Promise<void> {
     await this.#prisma.$executeRaw(Prisma.sql`DELETE FROM "ChangeNotice" WHERE at < now() - interval '1 minute'`);
+  }
+
+  #opened(change: ChangeRow): ChangeRow {
+    switch (change.type) {
+      case 'message':
+        return { ...change, message: this.#open(change.message) };
+      case 'conversation':
+        return { ...change, lastMessage: change.lastMessage && this.#open(change.lastMessage) };
+      case 'participant':
+        return change;
+    }
   }
 }
 

@@ -8,6 +8,9 @@ import type { ConversationRow, ParticipantRow } from './rows.ts';
 /** The part of the Prisma client that a transaction has. */
 export type Transaction = Omit<PrismaClient, '$connect' | '$disconnect' | '$on' | '$transaction' | '$extends'>;
 
+/** What of a conversation is changed as such. */
+type SharedFields = Pick<ConversationRow, 'title' | 'avatarUrl' | 'metadata' | 'slowModeSeconds' | 'readOnly'>;
+
 /**
  * One transaction on a conversation, its row locked: every change that is not a send.
  *
@@ -49,14 +52,18 @@ export class ConversationChange {
     this.#affected.add(userId);
   }
 
-  /** Title, picture, metadata: written when the transaction ends, under a new `rev`, which this answers. */
-  update(shared: Partial<Pick<ConversationRow, 'title' | 'avatarUrl' | 'metadata'>>): number {
+  /** Title, picture and so on: written when the transaction ends, under a new `rev`, which this answers. */
+  update(shared: Partial<SharedFields>): number {
     const rev = this.nextRev();
     if (shared.title !== undefined) this.#updates.push(Prisma.sql`title = ${shared.title}`);
     if (shared.avatarUrl !== undefined) this.#updates.push(Prisma.sql`"avatarUrl" = ${shared.avatarUrl}`);
     if (shared.metadata !== undefined) {
       this.#updates.push(Prisma.sql`metadata = ${JSON.stringify(shared.metadata)}::jsonb`);
     }
+    if (shared.slowModeSeconds !== undefined) {
+      this.#updates.push(Prisma.sql`"slowModeSeconds" = ${shared.slowModeSeconds}`);
+    }
+    if (shared.readOnly !== undefined) this.#updates.push(Prisma.sql`"readOnly" = ${shared.readOnly}`);
     this.#updates.push(Prisma.sql`"changedRev" = ${rev}`, Prisma.sql`"updatedAt" = ${this.moment}::timestamptz`);
     return rev;
   }
@@ -71,6 +78,17 @@ export class ConversationChange {
   countPeople(difference: number): void {
     if (difference === 0) return;
     this.#updates.push(Prisma.sql`"participantCount" = "participantCount" + ${difference}`);
+  }
+
+  /** Whether the actor left such an entry in this conversation's trail within so many milliseconds. */
+  async wasAudited(actorId: string, action: string, withinMs: number): Promise<boolean> {
+    const [row] = await this.tx.$queryRaw<{ found: boolean }[]>`
+      SELECT EXISTS (
+        SELECT FROM "AuditEntry" e
+        WHERE e."actorId" = ${actorId} AND e.at > ${this.moment}::timestamptz - make_interval(secs => ${withinMs / 1_000})
+          AND e."conversationId" = ${this.conversation.id}::uuid AND e.action = ${action}
+      ) AS found`;
+    return row!.found;
   }
 
   /** Writes an entry of the audit trail in this transaction (DEL-2). */
@@ -91,6 +109,15 @@ export class ConversationChange {
     const [row] = await this.tx.$queryRaw<{ cut: boolean }[]>`
       SELECT parley_is_blocked(${this.conversation.id}::uuid, ${userId}) AS cut`;
     return row!.cut;
+  }
+
+  /** Whether this participant may write nothing now: a member of a read-only conversation, or silenced. */
+  async isSilent({ userId, role, silencedUntil }: ParticipantRow): Promise<boolean> {
+    if (this.conversation.readOnly && role === 'member') return true;
+    if (silencedUntil !== null && Date.parse(silencedUntil) > Date.parse(this.moment)) return true;
+    const [row] = await this.tx.$queryRaw<{ silent: boolean }[]>`
+      SELECT coalesce("silencedUntil" > ${this.moment}::timestamptz, false) AS silent FROM "User" WHERE id = ${userId}`;
+    return row?.silent ?? false;
   }
 
   /** A person's name and picture, read inside the transaction: the embedded database has no second connection. */
@@ -155,7 +182,10 @@ export class ConversationLog {
         const change = new ConversationChange(tx, row.conversation, new Date(row.moment).toISOString());
         const answer = await work(change);
         await change.finish(this.#nodeId);
-        return { answer, facts: change.facts };
+        const facts = row.conversation.confidential
+          ? change.facts.map((fact): Fact => ({ ...fact, confidential: true }))
+          : change.facts;
+        return { answer, facts };
       }),
     );
   }

@@ -2,6 +2,7 @@ import type { ConversationsQuery, ConversationType, Metadata } from '@parley/pro
 import { CAPS } from '@parley/protocol';
 import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
 import { withRetries } from '../../../infrastructure/database-errors.ts';
+import type { WrappedKey } from '../../../infrastructure/key-ring.ts';
 import type { ConversationRow, MembershipCounts, MessageRow, ParticipantRow } from './rows.ts';
 import { lastMessageJson, mentionCount, unreadCount } from './sql.ts';
 
@@ -20,6 +21,8 @@ export interface NewConversation {
   readonly title: string | null;
   readonly metadata: Metadata;
   readonly directKey: string | null;
+  /** Of a confidential conversation: its data key. */
+  readonly dataKey: WrappedKey | null;
   readonly createdBy: string;
   readonly participants: readonly { readonly userId: string; readonly role: 'owner' | 'member' }[];
 }
@@ -34,24 +37,28 @@ const activity = Prisma.sql`coalesce(c."lastMessageAt", c."createdAt")`;
 
 /** The people shown with a conversation: in order of joining, so that the list stays the same between reads. */
 const firstParticipants = Prisma.sql`
-  (SELECT jsonb_agg(to_jsonb(f) ORDER BY f."joinedAt", f."userId") FROM (
+  (SELECT json_agg(to_json(f) ORDER BY f."joinedAt", f."userId") FROM (
     SELECT * FROM "ConversationParticipant" f
     WHERE f."conversationId" = c.id AND f."leftAt" IS NULL
     ORDER BY f."joinedAt", f."userId" LIMIT ${CAPS.participantsInConversation}) f)`;
 
 const viewJson = Prisma.sql`
-  jsonb_build_object(
-    'conversation', to_jsonb(c),
+  json_build_object(
+    'conversation', to_json(c),
     'lastMessage', ${lastMessageJson},
     'participants', coalesce(${firstParticipants}, '[]'),
-    'mine', CASE WHEN p."userId" IS NOT NULL AND p."leftAt" IS NULL THEN
-      to_jsonb(p) || jsonb_build_object('unreadCount', ${unreadCount}, 'mentionCount', ${mentionCount}) END)`;
+    'mine', CASE WHEN p."userId" IS NOT NULL AND p."leftAt" IS NULL THEN (
+      SELECT to_json(mine)
+      FROM (SELECT p.*, ${unreadCount} AS "unreadCount", ${mentionCount} AS "mentionCount") mine) END)`;
 
 export class ConversationsRepository {
   readonly #prisma: PrismaClient;
+  readonly #open: (row: MessageRow) => MessageRow;
 
-  constructor(prisma: PrismaClient) {
+  /** @param open opens a message of a confidential conversation; see `MessageOpener`. */
+  constructor(prisma: PrismaClient, open: (row: MessageRow) => MessageRow) {
     this.#prisma = prisma;
+    this.#open = open;
   }
 
   /** The conversation and what the person is in it; `participant` may be one who left. Null: no such conversation. */
@@ -60,7 +67,8 @@ export class ConversationsRepository {
     userId: string,
   ): Promise<{ conversation: ConversationRow; participant: ParticipantRow | null } | null> {
     const [row] = await this.#prisma.$queryRaw<{ conversation: ConversationRow; participant: ParticipantRow | null }[]>`
-      SELECT to_jsonb(c) AS conversation, CASE WHEN p."userId" IS NOT NULL THEN to_jsonb(p) END AS participant
+      SELECT /* parley:once */ to_json(c) AS conversation,
+        CASE WHEN p."userId" IS NOT NULL THEN to_json(p) END AS participant
       FROM "Conversation" c
       LEFT JOIN "ConversationParticipant" p ON p."conversationId" = c.id AND p."userId" = ${userId}
       WHERE c.id = ${conversationId}::uuid AND c."deletedAt" IS NULL`;
@@ -70,12 +78,12 @@ export class ConversationsRepository {
   /** The conversation as several people see it, by person; in one query. */
   async findViews(conversationId: string, userIds: readonly string[]): Promise<Map<string, ConversationView>> {
     const rows = await this.#prisma.$queryRaw<{ reader: string; view: ConversationView }[]>`
-      SELECT reader, ${viewJson} AS view
+      SELECT /* parley:once */ reader, ${viewJson} AS view
       FROM "Conversation" c
       CROSS JOIN jsonb_array_elements_text(${JSON.stringify(userIds)}::jsonb) AS reader
       LEFT JOIN "ConversationParticipant" p ON p."conversationId" = c.id AND p."userId" = reader
       WHERE c.id = ${conversationId}::uuid AND c."deletedAt" IS NULL`;
-    return new Map(rows.map(({ reader, view }) => [reader, view]));
+    return new Map(rows.map(({ reader, view }) => [reader, this.#opened(view)]));
   }
 
   async findView(conversationId: string, userId: string): Promise<ConversationView | null> {
@@ -105,8 +113,8 @@ export class ConversationsRepository {
       ? Prisma.sql`AND (${activity}, c.id) < (${place.at}::timestamptz, ${place.id}::uuid)`
       : Prisma.empty;
     // The page is found first, from the rows alone; what is shown beside it is read for the page only.
-    const rows = await this.#prisma.$queryRaw<{ view: ConversationView }[]>`
-      SELECT ${viewJson} AS view
+    const [row] = await this.#prisma.$queryRaw<[{ views: ConversationView[] | null }]>`
+      SELECT /* parley:once */ json_agg(${viewJson} ORDER BY page.at DESC, page.id DESC) AS views
       FROM (
         SELECT p."conversationId" AS id, ${activity} AS at
         FROM "ConversationParticipant" p
@@ -116,10 +124,11 @@ export class ConversationsRepository {
           AND ${conditions[filter]} ${beyond}
         ORDER BY at DESC, c.id DESC LIMIT ${limit}
       ) page
-      JOIN "Conversation" c ON c.id = page.id
-      JOIN "ConversationParticipant" p ON p."conversationId" = page.id AND p."userId" = ${userId}
-      ORDER BY page.at DESC, page.id DESC`;
-    return rows.map(({ view }) => view);
+      CROSS JOIN LATERAL (SELECT * FROM "Conversation" WHERE id = page.id OFFSET 0) c
+      CROSS JOIN LATERAL (
+        SELECT * FROM "ConversationParticipant" WHERE "conversationId" = page.id AND "userId" = ${userId} OFFSET 0
+      ) p`;
+    return (row!.views ?? []).map((view) => this.#opened(view));
   }
 
   /** Channels by title, whether or not the person is in them. */
@@ -142,7 +151,7 @@ export class ConversationsRepository {
       ) c
       LEFT JOIN "ConversationParticipant" p ON p."conversationId" = c.id AND p."userId" = ${userId}
       ORDER BY coalesce(c.title, ''), c.id`;
-    return rows.map(({ view }) => view);
+    return rows.map(({ view }) => this.#opened(view));
   }
 
   /**
@@ -153,12 +162,19 @@ export class ConversationsRepository {
     return withRetries(() =>
       this.#prisma.$transaction(async (tx) => {
         const stored = await tx.$executeRaw`
-          INSERT INTO "Conversation" (id, type, title, metadata, "directKey", "createdBy", "participantCount")
+          INSERT INTO "Conversation"
+            (id, type, title, metadata, "directKey", "createdBy", "participantCount", confidential)
           VALUES (${created.id}::uuid, ${created.type}::"ConversationType", ${created.title},
             ${JSON.stringify(created.metadata)}::jsonb, ${created.directKey}, ${created.createdBy},
-            ${created.participants.length})
+            ${created.participants.length}, ${created.dataKey !== null})
           ON CONFLICT ("directKey") DO NOTHING`;
         if (stored === 0) return false;
+        if (created.dataKey) {
+          const { keyId, wrapped } = created.dataKey;
+          await tx.$executeRaw`
+            INSERT INTO "ConversationKey" ("conversationId", "keyId", wrapped)
+            VALUES (${created.id}::uuid, ${keyId}, ${wrapped})`;
+        }
         await tx.$executeRaw`
           INSERT INTO "ConversationParticipant" ("conversationId", "userId", role)
           SELECT ${created.id}::uuid, x."userId", x.role
@@ -171,6 +187,10 @@ export class ConversationsRepository {
         return true;
       }),
     );
+  }
+
+  #opened(view: ConversationView): ConversationView {
+    return view.lastMessage ? { ...view, lastMessage: this.#open(view.lastMessage) } : view;
   }
 }
 

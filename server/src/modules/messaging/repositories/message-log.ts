@@ -2,6 +2,7 @@ import type { Metadata, Role } from '@parley/protocol';
 import type { PrismaClient } from '../../../../prisma/generated/client.ts';
 import { classifyDatabaseError, withRetries } from '../../../infrastructure/database-errors.ts';
 import { AppError } from '../../../utils/app-error.ts';
+import { plainArray, textArray } from './array-literal.ts';
 import type { AttachmentRow, ReplyRow } from './rows.ts';
 
 /** A send that passed every check but those that need the conversation's lock. */
@@ -9,7 +10,10 @@ export interface AppendCommand {
   readonly id: string;
   readonly conversationId: string;
   readonly senderId: string;
-  readonly content: string;
+  /** Null where `sealed` has it. */
+  readonly content: string | null;
+  /** The encrypted text in a confidential conversation, where none is stored without; null in all others. */
+  readonly sealed: string | null;
   readonly sanitized: boolean;
   readonly clientMessageId: string | null;
   /** Digest of the first request under this key; tells a repeat from another message. */
@@ -53,12 +57,19 @@ export type AppendResult =
       readonly index: number;
     }
   | {
+      /** Slow mode: the sender's last message there is too new. */
+      readonly outcome: 'slow';
+      readonly waitMs: number;
+    }
+  | {
       readonly outcome:
         | 'idempotency_conflict'
         | 'not_found'
         | 'not_a_participant'
         | 'forbidden'
         | 'blocked'
+        /** Confidential and not sealed, or the other way about. */
+        | 'not_sealed'
         | 'unknown_reply'
         | 'attachment_in_use';
     };
@@ -69,23 +80,35 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** What `parley_append` answers (migration 0009_append). */
-interface AppendAnswer {
-  readonly at: number;
-  readonly results: readonly {
-    readonly idx: number;
-    readonly outcome: AppendResult['outcome'];
-    readonly seq: number | null;
-    readonly rev: number | null;
-    readonly earlierId: string | null;
-    readonly reply: ReplyRow | null;
-    readonly wasBehind: boolean | null;
-    readonly mentions: readonly string[] | null;
-    /** Place of the unknown file, from 1. */
-    readonly file: number | null;
-    readonly attachments: readonly AttachmentRow[] | null;
-  }[];
-  readonly joins: readonly JoinedRow[] | null;
+/** What `parley_append` answers (migration 0012_append): all were stored as they are, or what became of each. */
+type AppendAnswer =
+  | {
+      readonly at: number;
+      readonly seqs: readonly number[];
+      readonly revs: readonly number[];
+      readonly behinds: readonly boolean[];
+    }
+  | {
+      readonly at: number;
+      readonly seqs?: undefined;
+      readonly results: readonly AppendedRow[];
+      readonly joins: readonly JoinedRow[] | null;
+    };
+
+interface AppendedRow {
+  /** Among the commands, from 1. */
+  readonly place: number;
+  readonly outcome: AppendResult['outcome'];
+  readonly seq: number | null;
+  readonly rev: number | null;
+  readonly earlierId: string | null;
+  readonly reply: ReplyRow | null;
+  readonly wasBehind: boolean | null;
+  readonly mentions: readonly string[] | null;
+  /** Place of the unknown file, from 1. */
+  readonly file: number | null;
+  readonly attachments: readonly AttachmentRow[] | null;
+  readonly waitMs: number;
 }
 
 export interface MessageLogOptions {
@@ -229,11 +252,13 @@ export class MessageLog {
   }
 
   async #store(commands: readonly AppendCommand[], tries: number): Promise<AppendResult[]> {
-    const json = JSON.stringify(commands.map(toParameters));
+    const { ids, cids, senders, contents, sanitizeds, keys, digests, nths, extras } = toColumns(commands);
     const [row] = await withRetries(
       () =>
         this.#prisma.$queryRaw<[{ answer: AppendAnswer }]>`
-/* parley:once */ SELECT parley_append(${this.#nodeId}, ${json}::jsonb) AS answer`,
+/* parley:once */ SELECT parley_append(${this.#nodeId}, ${ids}::uuid[], ${cids}::uuid[], ${senders}::text[],
+  ${contents}::text[], ${sanitizeds}::boolean[], ${keys}::text[], ${digests}::text[], ${nths}::int[],
+  ${extras}::text[]) AS answer`,
       { tries },
     );
     return readAnswer(row!.answer, commands);
@@ -246,48 +271,114 @@ function claimsOf({ conversationId, senderId, clientMessageId, attachmentIds }: 
   return [JSON.stringify([conversationId, senderId, clientMessageId]), ...attachmentIds];
 }
 
-function toParameters(command: AppendCommand, idx: number) {
+/** The commands as `parley_append` takes them: one array of each column. */
+function toColumns(commands: readonly AppendCommand[]) {
+  const size = commands.length;
+  const columns = {
+    ids: new Array<string>(size),
+    cids: new Array<string>(size),
+    senders: new Array<string>(size),
+    contents: new Array<string | null>(size),
+    sanitizeds: new Array<boolean>(size),
+    keys: new Array<string | null>(size),
+    digests: new Array<string | null>(size),
+    nths: new Array<number>(size),
+    extras: null as (string | null)[] | null,
+  };
+  const inConversation = new Map<string, number>();
+  for (const [index, command] of commands.entries()) {
+    const nth = (inConversation.get(command.conversationId) ?? 0) + 1;
+    inConversation.set(command.conversationId, nth);
+    columns.ids[index] = command.id;
+    columns.cids[index] = command.conversationId;
+    columns.senders[index] = command.senderId;
+    columns.contents[index] = command.content;
+    columns.sanitizeds[index] = command.sanitized;
+    columns.keys[index] = command.clientMessageId;
+    columns.digests[index] = command.requestDigest;
+    columns.nths[index] = nth;
+    const extra = extraOf(command);
+    if (extra !== null) {
+      columns.extras ??= new Array<string | null>(size).fill(null);
+      columns.extras[index] = extra;
+    }
+  }
   return {
-    idx,
-    cid: command.conversationId,
-    sender: command.senderId,
-    id: command.id,
-    content: command.content,
-    sanitized: command.sanitized,
-    key: command.clientMessageId,
-    digest: command.requestDigest,
-    reply: command.replyToId,
-    metadata: command.metadata,
-    mentions: command.mentions,
-    attachments: command.attachmentIds,
+    ids: plainArray(columns.ids),
+    cids: plainArray(columns.cids),
+    senders: textArray(columns.senders),
+    contents: textArray(columns.contents),
+    sanitizeds: plainArray(columns.sanitizeds),
+    keys: textArray(columns.keys),
+    digests: textArray(columns.digests),
+    nths: plainArray(columns.nths),
+    extras: columns.extras && textArray(columns.extras),
   };
 }
 
+/** What most sends do not have. */
+function extraOf({ sealed, replyToId, metadata, mentions, attachmentIds }: AppendCommand): string | null {
+  const isPlain =
+    sealed === null && replyToId === null && metadata === null && mentions.length === 0 && attachmentIds.length === 0;
+  return isPlain ? null : JSON.stringify({ sealed, reply: replyToId, metadata, mentions, attachments: attachmentIds });
+}
+
+const NOBODY: readonly never[] = [];
+
 function readAnswer(answer: AppendAnswer, commands: readonly AppendCommand[]): AppendResult[] {
+  if (answer.seqs) {
+    const { at, seqs, revs, behinds } = answer;
+    return seqs.map((seq, index) => ({
+      outcome: 'stored',
+      seq,
+      rev: revs[index]!,
+      createdAt: at,
+      reply: null,
+      mentions: NOBODY,
+      attachments: NOBODY,
+      wasBehind: behinds[index]!,
+      joins: NOBODY,
+    }));
+  }
   const joins = Map.groupBy(answer.joins ?? [], (join) => join.conversationId);
   const results = new Array<AppendResult>(commands.length);
-  for (const result of [...answer.results].sort((a, b) => a.idx - b.idx)) {
-    if (result.outcome === 'stored') {
-      const { conversationId } = commands[result.idx]!;
-      results[result.idx] = {
-        outcome: 'stored',
-        seq: result.seq!,
-        rev: result.rev!,
-        createdAt: answer.at,
-        reply: result.reply,
-        mentions: result.mentions ?? [],
-        attachments: result.attachments ?? [],
-        wasBehind: result.wasBehind ?? false,
-        joins: joins.get(conversationId) ?? [],
-      };
-      joins.delete(conversationId);
-    } else if (result.outcome === 'duplicate') {
-      results[result.idx] = { outcome: 'duplicate', earlierId: result.earlierId! };
-    } else if (result.outcome === 'unknown_attachment') {
-      results[result.idx] = { outcome: 'unknown_attachment', index: result.file! - 1 };
-    } else {
-      results[result.idx] = { outcome: result.outcome };
-    }
+  for (const result of [...answer.results].sort((a, b) => a.place - b.place)) {
+    results[result.place - 1] = readRow(result, answer.at, commands[result.place - 1]!, joins);
   }
   return results;
+}
+
+/** Takes the joins of its conversation where it is the first message that was stored there. */
+function readRow(
+  row: AppendedRow,
+  at: number,
+  { conversationId }: AppendCommand,
+  joins: Map<string, JoinedRow[]>,
+): AppendResult {
+  const { outcome } = row;
+  switch (outcome) {
+    case 'stored': {
+      const newcomers = joins.get(conversationId) ?? [];
+      joins.delete(conversationId);
+      return {
+        outcome,
+        seq: row.seq!,
+        rev: row.rev!,
+        createdAt: at,
+        reply: row.reply,
+        mentions: row.mentions ?? [],
+        attachments: row.attachments ?? [],
+        wasBehind: row.wasBehind ?? false,
+        joins: newcomers,
+      };
+    }
+    case 'duplicate':
+      return { outcome, earlierId: row.earlierId! };
+    case 'unknown_attachment':
+      return { outcome, index: row.file! - 1 };
+    case 'slow':
+      return { outcome, waitMs: row.waitMs };
+    default:
+      return { outcome };
+  }
 }

@@ -1,6 +1,7 @@
 import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
+import type { KeptRevision, MessageOpener } from './message-opener.ts';
 import type { MessageRow } from './rows.ts';
-import { messageJson } from './sql.ts';
+import { dataKeyJson, messageJson } from './sql.ts';
 
 /** Which part of the history to read; positions are exclusive but for `around`. */
 export type HistoryWindow =
@@ -9,20 +10,28 @@ export type HistoryWindow =
   | { readonly kind: 'after'; readonly seq: number }
   | { readonly kind: 'around'; readonly seq: number };
 
-/** A text that a message had, or has. */
+/** A text that a message had; null where it does not open. */
 export interface RevisionRow {
-  readonly content: string;
+  readonly content: string | null;
   readonly at: string;
   readonly by: string;
+}
+
+/** A place among everything that somebody has sent. */
+export interface SentPlace {
+  readonly at: string;
+  readonly id: string;
 }
 
 type Reader = Pick<PrismaClient, '$queryRaw'>;
 
 export class MessagesRepository {
   readonly #prisma: PrismaClient;
+  readonly #opener: MessageOpener;
 
-  constructor(prisma: PrismaClient) {
+  constructor(prisma: PrismaClient, opener: MessageOpener) {
     this.#prisma = prisma;
+    this.#opener = opener;
   }
 
   /** Up to `limit` messages of a window, oldest first. */
@@ -47,9 +56,24 @@ export class MessagesRepository {
 
   async findOne(conversationId: string, messageId: string, reader: Reader = this.#prisma): Promise<MessageRow | null> {
     const [row] = await reader.$queryRaw<{ message: MessageRow }[]>`
-      SELECT ${messageJson} AS message FROM "Message" m
+      SELECT /* parley:once */ ${messageJson} AS message FROM "Message" m
       WHERE m.id = ${messageId}::uuid AND m."conversationId" = ${conversationId}::uuid`;
-    return row?.message ?? null;
+    return row ? this.#opener.open(row.message) : null;
+  }
+
+  /** What somebody has sent anywhere and is not deleted, oldest first, after a place in that order. */
+  async findSentBy(userId: string, after: SentPlace | null, limit: number): Promise<MessageRow[]> {
+    const beyond = after
+      ? Prisma.sql`AND (s."createdAt", s.id) > (${after.at}::timestamptz, ${after.id}::uuid)`
+      : Prisma.empty;
+    const rows = await this.#prisma.$queryRaw<{ message: MessageRow }[]>`
+      SELECT ${messageJson} AS message FROM (
+        SELECT * FROM "Message" s
+        WHERE s."senderId" = ${userId} AND s."deletedAt" IS NULL ${beyond}
+        ORDER BY s."createdAt", s.id LIMIT ${limit}
+      ) m
+      ORDER BY m."createdAt", m.id`;
+    return rows.map(({ message }) => this.#opener.open(message));
   }
 
   /** Messages of these ids, in no order; unknown ones are missing. */
@@ -59,15 +83,15 @@ export class MessagesRepository {
       SELECT ${messageJson} AS message FROM "Message" m
       JOIN "Conversation" c ON c.id = m."conversationId" AND c."deletedAt" IS NULL
       WHERE m.id = ANY(${[...ids]}::uuid[])`;
-    return rows.map(({ message }) => message);
+    return rows.map(({ message }) => this.#opener.open(message));
   }
 
   /** The message at a position; null also for position 0, which has none. */
   async findAt(conversationId: string, seq: number, reader: Reader = this.#prisma): Promise<MessageRow | null> {
     const [row] = await reader.$queryRaw<{ message: MessageRow }[]>`
-      SELECT ${messageJson} AS message FROM "Message" m
+      SELECT /* parley:once */ ${messageJson} AS message FROM "Message" m
       WHERE m."conversationId" = ${conversationId}::uuid AND m.seq = ${seq}`;
-    return row?.message ?? null;
+    return row ? this.#opener.open(row.message) : null;
   }
 
   /** The message that was stored under a sender's key, and whether its conversation still exists. */
@@ -77,26 +101,29 @@ export class MessagesRepository {
       FROM "Message" m JOIN "Conversation" c ON c.id = m."conversationId" AND c."deletedAt" IS NULL
       WHERE m."conversationId" = ${conversationId}::uuid AND m."senderId" = ${senderId}
         AND m."clientMessageId" = ${clientMessageId}`;
-    return row?.message ?? null;
+    return row ? this.#opener.open(row.message) : null;
   }
 
   /** The earlier texts of a message, first text first. */
   async findRevisions(messageId: string): Promise<RevisionRow[]> {
-    const rows = await this.#prisma.$queryRaw<{ revision: RevisionRow }[]>`
-      SELECT jsonb_build_object('content', v.content, 'at', v.at, 'by', v.by) AS revision
-      FROM "MessageRevision" v WHERE v."messageId" = ${messageId}::uuid ORDER BY v.rev`;
-    return rows.map(({ revision }) => revision);
+    const rows = await this.#prisma.$queryRaw<{ revision: KeptRevision & Pick<RevisionRow, 'at' | 'by'> }[]>`
+      SELECT to_jsonb(m) || jsonb_build_object(
+        'dataKey', CASE WHEN m.sealed IS NOT NULL THEN ${dataKeyJson} END) AS revision
+      FROM "MessageRevision" m WHERE m."messageId" = ${messageId}::uuid ORDER BY m.rev`;
+    return rows.map(({ revision }) => {
+      const { at, by } = revision;
+      return { content: this.#opener.openRevision(revision), at, by };
+    });
   }
 
   /** The rows first, by index and limit; what is shown beside them after that. */
   async #read(conversationId: string, where: Prisma.Sql, order: 'ASC' | 'DESC', limit: number): Promise<MessageRow[]> {
-    const rows = await this.#prisma.$queryRaw<{ message: MessageRow }[]>`
-      SELECT ${messageJson} AS message
+    const [row] = await this.#prisma.$queryRaw<[{ messages: MessageRow[] | null }]>`
+      SELECT /* parley:once */ json_agg(${messageJson} ORDER BY m.seq ${Prisma.raw(order)}) AS messages
       FROM (
         SELECT * FROM "Message" WHERE "conversationId" = ${conversationId}::uuid AND ${where}
         ORDER BY seq ${Prisma.raw(order)} LIMIT ${limit}
-      ) m
-      ORDER BY m.seq ${Prisma.raw(order)}`;
-    return rows.map(({ message }) => message);
+      ) m`;
+    return (row!.messages ?? []).map(this.#opener.open);
   }
 }

@@ -115,6 +115,20 @@ export async function setRole(
   return row!.participant;
 }
 
+/** Silences somebody until then; null ends it. */
+export async function setSilence(
+  change: ConversationChange,
+  userId: string,
+  silencedUntil: string | null,
+): Promise<ParticipantRow> {
+  const rev = change.nextRev();
+  const [row] = await change.tx.$queryRaw<{ participant: ParticipantRow }[]>`
+    UPDATE "ConversationParticipant" p SET "silencedUntil" = ${silencedUntil}::timestamptz, rev = ${rev}
+    WHERE p."conversationId" = ${change.conversation.id}::uuid AND p."userId" = ${userId}
+    RETURNING to_jsonb(p) AS participant`;
+  return row!.participant;
+}
+
 /** Who becomes owner when the last one leaves: the longest-standing moderator, else member. */
 export async function findHeir(change: ConversationChange): Promise<string | null> {
   const [row] = await change.tx.$queryRaw<{ userId: string }[]>`

@@ -44,7 +44,7 @@ export class ReceiptsRepository {
   async mark(conversationId: string, userId: string, mark: Mark, seq: number): Promise<MarkedPointers | null> {
     const { read, delivered } = pointers[mark];
     const [moved] = await this.#prisma.$queryRaw<{ moved: Pick<MarkedPointers, 'readMoved' | 'deliveredMoved'> }[]>`
-      WITH old AS MATERIALIZED (
+      WITH /* parley:once */ old AS MATERIALIZED (
         SELECT p."lastReadSeq", p."lastDeliveredSeq" FROM "ConversationParticipant" p
         WHERE p."conversationId" = ${conversationId}::uuid AND p."userId" = ${userId} AND p."leftAt" IS NULL
         FOR NO KEY UPDATE
@@ -59,13 +59,13 @@ export class ReceiptsRepository {
         WHERE p."conversationId" = ${conversationId}::uuid AND p."userId" = ${userId}
         RETURNING p.*
       )
-      SELECT jsonb_build_object(
+      SELECT json_build_object(
         'readMoved', p."lastReadSeq" <> old."lastReadSeq",
         'deliveredMoved', p."lastDeliveredSeq" <> old."lastDeliveredSeq") AS moved
       FROM p CROSS JOIN old`;
     if (!moved) return null;
     const [row] = await this.#prisma.$queryRaw<{ state: ReceiptState }[]>`
-      SELECT jsonb_build_object(
+      SELECT /* parley:once */ json_build_object(
         'lastReadSeq', p."lastReadSeq", 'lastDeliveredSeq', p."lastDeliveredSeq", 'unreadCount', ${unreadCount}) AS state
       FROM "ConversationParticipant" p JOIN "Conversation" c ON c.id = p."conversationId"
       WHERE p."conversationId" = ${conversationId}::uuid AND p."userId" = ${userId} AND p."leftAt" IS NULL
@@ -76,7 +76,7 @@ export class ReceiptsRepository {
   /** The badge over all conversations; muted ones count only their mentions. */
   async findBadge(userId: string): Promise<Badge> {
     const [row] = await this.#prisma.$queryRaw<{ badge: Badge }[]>`
-      SELECT jsonb_build_object(
+      SELECT /* parley:once */ json_build_object(
         'messages', coalesce(sum(counted), 0), 'conversations', count(*) FILTER (WHERE counted > 0),
         'mentions', coalesce(sum(mentions), 0)) AS badge
       FROM (
@@ -84,7 +84,8 @@ export class ReceiptsRepository {
         FROM (
           SELECT ${unreadCount} AS unread, ${mentionCount} AS mentions,
             coalesce(p."mutedUntil" > now(), false) AS muted
-          FROM "ConversationParticipant" p JOIN "Conversation" c ON c.id = p."conversationId"
+          FROM "ConversationParticipant" p
+          CROSS JOIN LATERAL (SELECT * FROM "Conversation" WHERE id = p."conversationId" OFFSET 0) c
           WHERE p."userId" = ${userId} AND p."leftAt" IS NULL AND c."deletedAt" IS NULL
         ) each
       ) total`;

@@ -1,4 +1,6 @@
 import type { ConversationType, Metadata, Notify, Role } from '@parley/protocol';
+import type { WrappedKey } from '../../../infrastructure/key-ring.ts';
+import type { UnreadableReason } from '../../../infrastructure/sealing.ts';
 
 /**
  * Rows as the raw queries of this module read them: each comes as one JSON value made by PostgreSQL, so that numbers
@@ -21,6 +23,8 @@ export interface ConversationRow {
   lastMessageAt: string | null;
   changedRev: number;
   participantCount: number;
+  slowModeSeconds: number;
+  readOnly: boolean;
   auditCount: number;
   auditHash: string;
 }
@@ -39,6 +43,7 @@ export interface ParticipantRow {
   pinnedAt: string | null;
   archivedAt: string | null;
   notify: Notify;
+  silencedUntil: string | null;
   rev: number;
 }
 
@@ -47,6 +52,8 @@ export interface ReplyRow {
   seq: number;
   senderId: string;
   content: string | null;
+  /** The text in a confidential conversation, as it is kept. */
+  sealed: string | null;
   deletedAt: string | null;
 }
 
@@ -60,6 +67,9 @@ export interface AttachmentRow {
   height: number | null;
   durationMs: number | null;
   thumbnailSize: number | null;
+  /** Where it is not null the name is sealed, until the row is opened. */
+  keyId: string | null;
+  wrappedKey: string | null;
 }
 
 export interface MessageRow {
@@ -68,8 +78,15 @@ export interface MessageRow {
   seq: number;
   rev: number;
   senderId: string;
+  /** Of a sealed message null until it is opened, and metadata with it. */
   content: string | null;
   metadata: Metadata | null;
+  /** Content and metadata in a confidential conversation, as they are kept. */
+  sealed: string | null;
+  /** The conversation's key, with a sealed message. */
+  dataKey: WrappedKey | null;
+  /** Why a sealed message could not be opened. */
+  unreadable?: UnreadableReason;
   sanitized: boolean;
   clientMessageId: string | null;
   requestDigest: string | null;

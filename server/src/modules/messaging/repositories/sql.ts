@@ -5,24 +5,30 @@ import { Prisma } from '../../../../prisma/generated/client.ts';
  * query around them.
  */
 
-/** A message with what is shown beside it, as one JSON value in the shape of `MessageRow`. */
+/** The wrapped key of a confidential conversation: with it in hand, opening a row needs no look-up. */
+export const dataKeyJson = Prisma.sql`
+  (SELECT json_build_object('keyId', k."keyId", 'wrapped', k.wrapped)
+   FROM "ConversationKey" k WHERE k."conversationId" = m."conversationId")`;
+
+/**
+ * A message with what is shown beside it, as one JSON value in the shape of `MessageRow`. Made as `json` and not as
+ * `jsonb`, which would be put together and then written out: half of the time of a page.
+ */
 export const messageJson = Prisma.sql`
-  to_jsonb(m) || jsonb_build_object(
-    'replyTo', (
-      SELECT jsonb_build_object('id', q.id, 'seq', q.seq, 'senderId', q."senderId",
-        'content', q.content, 'deletedAt', q."deletedAt")
-      FROM "Message" q WHERE q.id = m."replyToId"),
-    'mentions', (
-      SELECT jsonb_agg(n."userId" ORDER BY n."userId") FROM "Mention" n WHERE n."messageId" = m.id),
-    'attachments', (
-      SELECT jsonb_agg(to_jsonb(a) ORDER BY a."position") FROM "Attachment" a
-      WHERE a."messageId" = m.id AND a."deletedAt" IS NULL),
-    'reactions', (
-      SELECT jsonb_agg(jsonb_build_object('emoji', r.emoji, 'userIds', r.people) ORDER BY r.first, r.emoji)
+  (SELECT to_json(shown) FROM (SELECT m.*,
+    CASE WHEN m."replyToId" IS NOT NULL THEN (
+      SELECT json_build_object('id', q.id, 'seq', q.seq, 'senderId', q."senderId",
+        'content', q.content, 'sealed', q.sealed, 'deletedAt', q."deletedAt")
+      FROM "Message" q WHERE q.id = m."replyToId") END AS "replyTo",
+    CASE WHEN m.sealed IS NOT NULL THEN ${dataKeyJson} END AS "dataKey",
+    (SELECT json_agg(n."userId" ORDER BY n."userId") FROM "Mention" n WHERE n."messageId" = m.id) AS mentions,
+    (SELECT json_agg(to_json(a) ORDER BY a."position") FROM "Attachment" a
+      WHERE a."messageId" = m.id AND a."deletedAt" IS NULL) AS attachments,
+    (SELECT json_agg(json_build_object('emoji', r.emoji, 'userIds', r.people) ORDER BY r.first, r.emoji)
       FROM (
-        SELECT emoji, min("createdAt") AS first, jsonb_agg("userId" ORDER BY "createdAt", "userId") AS people
+        SELECT emoji, min("createdAt") AS first, json_agg("userId" ORDER BY "createdAt", "userId") AS people
         FROM "Reaction" WHERE "messageId" = m.id GROUP BY emoji
-      ) r))`;
+      ) r) AS reactions) shown)`;
 
 /**
  * READ-2 without counting: positions have no gaps and one's own sends move one's pointer, so unread is what lies

@@ -25,10 +25,16 @@ export function requireAllowed(actor: Actor, standing: Standing, action: Action)
   if (verdict !== 'allowed') throw new AppError(verdict);
 }
 
+/** What is read by one person in one conversation within this time is one entry of the audit. */
+const READ_AUDITED_FOR_MS = 5 * 60_000;
+const READERS_REMEMBERED = 1_000;
+
 /** Gets conversations through what the actor is to them: nobody reaches one in any other way. */
 export class ConversationAccess {
   readonly #conversations: ConversationsRepository;
   readonly #log: ConversationLog;
+  /** Reading that was audited, by person and conversation, and until when it counts. */
+  readonly #audited = new Map<string, number>();
 
   constructor({ conversations, log }: { conversations: ConversationsRepository; log: ConversationLog }) {
     this.#conversations = conversations;
@@ -37,7 +43,7 @@ export class ConversationAccess {
 
   /**
    * The conversation, for an action that its standing allows. 404 where there is none, 403 where it is not the actor's
-   * (ACC-2). What an administrator reads of other people's conversations is audited.
+   * (ACC-2). What an administrator reads of other people's conversations is audited, once in five minutes.
    */
   async require(actor: Actor, conversationId: string, action: Action): Promise<Access> {
     const found = isUuid(conversationId) ? await this.#conversations.findAccess(conversationId, actor.id) : null;
@@ -49,8 +55,19 @@ export class ConversationAccess {
   }
 
   async #recordOversight(actor: Actor, conversationId: string, action: Action): Promise<void> {
-    await this.#log.change(conversationId, (change) =>
-      change.audit({ actorId: actor.id, action: `conversation.${action}`, targetId: conversationId }),
-    );
+    const record = { actorId: actor.id, action: `conversation.${action}`, targetId: conversationId };
+    if (action !== 'read') {
+      await this.#log.change(conversationId, (change) => change.audit(record));
+      return;
+    }
+    const reader = JSON.stringify([actor.id, conversationId]);
+    const now = performance.now();
+    if ((this.#audited.get(reader) ?? 0) > now) return;
+    await this.#log.change(conversationId, async (change) => {
+      // Another node may have written it.
+      if (!(await change.wasAudited(actor.id, record.action, READ_AUDITED_FOR_MS))) await change.audit(record);
+    });
+    if (this.#audited.size >= READERS_REMEMBERED) this.#audited.clear();
+    this.#audited.set(reader, now + READ_AUDITED_FOR_MS);
   }
 }

@@ -12,6 +12,7 @@ import type { Actor } from '../../../utils/actor.ts';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, pageFrom } from '../../../utils/cursor.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
+import type { Seals } from '../../confidential/index.ts';
 import type { Publisher } from '../messaging.events.ts';
 import { presentConversation, presentMembership, presentParticipant, withoutPointers } from '../messaging.presenter.ts';
 import type {
@@ -51,6 +52,7 @@ export interface ConversationsServiceDeps {
   readonly text: TextRules;
   readonly nodeId: string;
   readonly blocks: Blocks;
+  readonly seals: Pick<Seals, 'isOn' | 'createKey'>;
 }
 
 /** Conversations as such: creating, finding, changing, deleting, and one's own settings of them. */
@@ -66,7 +68,7 @@ export class ConversationsService {
     actor: Actor,
     input: CreateConversation,
   ): Promise<{ conversation: Conversation; created: boolean }> {
-    if (input.confidential) {
+    if (input.confidential && !this.#deps.seals.isOn) {
       throw invalidField('confidential', 'Needs an encryption key, and this server has none.');
     }
     const others = input.participantIds.filter((id) => id !== actor.id);
@@ -75,7 +77,9 @@ export class ConversationsService {
 
     if (others.length !== 1)
       throw invalidField('participantIds', 'A direct conversation has exactly one other person.');
-    const directKey = JSON.stringify([actor.id, others[0]!].sort());
+    // Two people may have an ordinary conversation and, beside it, a confidential one: what is asked for is what one gets.
+    const pair = [actor.id, others[0]!].sort();
+    const directKey = JSON.stringify(input.confidential ? [...pair, 'confidential'] : pair);
     const existing = await this.#deps.conversations.findDirect(directKey);
     if (existing) return { conversation: await this.#view(existing, actor.id), created: false };
     if (await this.#deps.blocks.isCut(actor.id, others[0]!)) throw new AppError('blocked');
@@ -110,13 +114,16 @@ export class ConversationsService {
     }));
   }
 
-  /** Title, picture, metadata. What is the same as before raises no `rev`. */
+  /** Title, picture, metadata, and who may write. What is the same as before raises no `rev`. */
   async updateConversation(actor: Actor, conversationId: string, input: UpdateConversation): Promise<Conversation> {
     const wanted = this.#cleanUpdate(input);
     await this.#deps.committer.commit(conversationId, async (change) => {
       const { conversation } = change;
       const { standing } = accessOf(actor, conversation, await change.findParticipant(actor.id));
       requireAllowed(actor, standing, 'rename');
+      if (conversation.type === 'direct' && (wanted.slowModeSeconds !== undefined || wanted.readOnly !== undefined)) {
+        throw new AppError('forbidden', { detail: 'Both of a direct conversation write when they like.' });
+      }
       const after = differences(conversation, wanted);
       const names = Object.keys(after) as (keyof typeof after)[];
       if (names.length === 0) return;
@@ -177,12 +184,14 @@ export class ConversationsService {
 
   async #create(actor: Actor, input: CreateConversation, others: readonly string[], directKey: string | null) {
     const role = input.type === 'direct' ? 'member' : 'owner';
+    const id = newId();
     const created: NewConversation = {
-      id: newId(),
+      id,
       type: input.type,
       title: input.title === undefined ? null : this.#cleanTitle(input.title),
       metadata: input.metadata ? cleanMetadata(input.metadata, this.#deps.text) : {},
       directKey,
+      dataKey: input.confidential ? this.#deps.seals.createKey(id) : null,
       createdBy: actor.id,
       participants: [{ userId: actor.id, role }, ...others.map((userId) => ({ userId, role: 'member' as const }))],
     };
@@ -266,11 +275,14 @@ export class ConversationsService {
 }
 
 /** What an update would make otherwise than it is. */
-function differences(conversation: ConversationRow, { title, avatarUrl, metadata }: UpdateConversation) {
+function differences(conversation: ConversationRow, wanted: UpdateConversation) {
+  const { title, avatarUrl, metadata, slowModeSeconds, readOnly } = wanted;
   return {
     ...(title !== undefined && title !== conversation.title && { title }),
     ...(avatarUrl !== undefined && avatarUrl !== conversation.avatarUrl && { avatarUrl }),
     ...(metadata !== undefined && !sameJson(metadata, conversation.metadata) && { metadata }),
+    ...(slowModeSeconds !== undefined && slowModeSeconds !== conversation.slowModeSeconds && { slowModeSeconds }),
+    ...(readOnly !== undefined && readOnly !== conversation.readOnly && { readOnly }),
   };
 }
 

@@ -1,10 +1,10 @@
-import type { Page, Participant, Role } from '@parley/protocol';
+import type { Page, Participant, UpdateParticipant } from '@parley/protocol';
 import { CAPS } from '@parley/protocol';
 import type { Actor } from '../../../utils/actor.ts';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, pageFrom } from '../../../utils/cursor.ts';
 import { mayRemove, type Standing } from '../messaging.policy.ts';
-import { presentParticipant, withoutPointers } from '../messaging.presenter.ts';
+import { presentParticipant, presentSilence, withoutPointers } from '../messaging.presenter.ts';
 import type { ConversationChange } from '../repositories/conversation-log.ts';
 import {
   countOwners,
@@ -13,6 +13,7 @@ import {
   markLeft,
   type ParticipantsRepository,
   setRole,
+  setSilence,
   upsertParticipant,
 } from '../repositories/participants.repository.ts';
 import type { ParticipantRow } from '../repositories/rows.ts';
@@ -96,28 +97,45 @@ export class MembershipService {
     });
   }
 
-  /** Gives a role (owners). The last owner names another one before stepping down. */
-  async changeRole(actor: Actor, conversationId: string, userId: string, role: Role): Promise<Participant> {
+  /**
+   * Gives a role (owners; the last owner names another one before stepping down), or silences somebody for a time
+   * (moderators those below them, owners everybody). Each of the two is a change of its own.
+   */
+  async updateParticipant(
+    actor: Actor,
+    conversationId: string,
+    userId: string,
+    { role, silencedUntil, reason }: UpdateParticipant & { readonly reason?: string | undefined },
+  ): Promise<Participant> {
     const people = await this.#deps.directory.findMany([userId]);
     return this.#deps.committer.commit(conversationId, async (change) => {
       const { standing } = accessOf(actor, change.conversation, await change.findParticipant(actor.id));
-      requireAllowed(actor, standing, 'giveRoles');
-      requireNotDirect(change, 'The roles of a direct conversation do not change.');
-      const target = await requirePresent(change, userId);
-      if (target.role === role) return presentParticipant(target, people.get(userId));
-      if (target.role === 'owner' && (await countOwners(change)) === 1) {
-        throw new AppError('forbidden', { detail: 'The last owner has to name another owner first.' });
+      if (role !== undefined) requireAllowed(actor, standing, 'giveRoles');
+      if (silencedUntil !== undefined) requireAllowed(actor, standing, 'remove');
+      requireNotDirect(change, 'The people of a direct conversation stay as they are.');
+      let target = await requirePresent(change, userId);
+      if (silencedUntil !== undefined && (userId === actor.id || !mayRemove(actor, standing, target.role))) {
+        throw new AppError('forbidden');
       }
-      const participant = presentParticipant(await setRole(change, userId, role), people.get(userId));
-      await change.audit({
-        actorId: actor.id,
-        action: 'participant.role_changed',
-        targetId: userId,
-        before: { role: target.role },
-        after: { role },
-      });
-      tell(change, 'participant:updated', participant);
-      return participant;
+      const by = { actorId: actor.id, targetId: userId };
+      if (role !== undefined && role !== target.role) {
+        if (target.role === 'owner' && (await countOwners(change)) === 1) {
+          throw new AppError('forbidden', { detail: 'The last owner has to name another owner first.' });
+        }
+        const before = { role: target.role };
+        target = await setRole(change, userId, role);
+        await change.audit({ ...by, action: 'participant.role_changed', before, after: { role } });
+        tell(change, 'participant:updated', presentParticipant(target, people.get(userId)));
+      }
+      const before = { silencedUntil: presentSilence(target.silencedUntil) };
+      const until = presentSilence(silencedUntil ?? null);
+      if (silencedUntil !== undefined && until !== before.silencedUntil) {
+        target = await setSilence(change, userId, until);
+        const after = { silencedUntil: until };
+        await change.audit({ ...by, action: 'participant.silenced', reason: reason ?? null, before, after });
+        tell(change, 'participant:updated', presentParticipant(target, people.get(userId)));
+      }
+      return presentParticipant(target, people.get(userId));
     });
   }
 
@@ -141,30 +159,31 @@ export class MembershipService {
         before: { role: target.role },
       });
       tell(change, 'participant:left', presentParticipant(left, await change.findPerson(userId)));
-      if (lastOwner) await this.#passOwnership(actor, change);
+      if (lastOwner) await passOwnership(actor.id, change);
     });
-  }
-
-  async #passOwnership(actor: Actor, change: ConversationChange): Promise<void> {
-    const heir = await findHeir(change);
-    if (heir === null) return;
-    const before = await change.findParticipant(heir);
-    const row = await setRole(change, heir, 'owner');
-    await change.audit({
-      actorId: actor.id,
-      action: 'participant.role_changed',
-      targetId: heir,
-      reason: 'the last owner left',
-      before: { role: before?.role },
-      after: { role: 'owner' },
-    });
-    tell(change, 'participant:updated', presentParticipant(row, await change.findPerson(heir)));
   }
 
   async #present(rows: readonly ParticipantRow[]): Promise<Participant[]> {
     const people = await this.#deps.directory.findMany(rows.map(({ userId }) => userId));
     return rows.map((row) => presentParticipant(row, people.get(row.userId)));
   }
+}
+
+/** The last owner has left: the longest-standing moderator, else member, becomes one. */
+export async function passOwnership(actorId: string, change: ConversationChange): Promise<void> {
+  const heir = await findHeir(change);
+  if (heir === null) return;
+  const before = await change.findParticipant(heir);
+  const row = await setRole(change, heir, 'owner');
+  await change.audit({
+    actorId,
+    action: 'participant.role_changed',
+    targetId: heir,
+    reason: 'the last owner left',
+    before: { role: before?.role },
+    after: { role: 'owner' },
+  });
+  tell(change, 'participant:updated', presentParticipant(row, await change.findPerson(heir)));
 }
 
 function tell(

@@ -1,8 +1,19 @@
-import type { HistoryQuery, Message, Page, Participant, Revision, SendMessage, SentMessage } from '@parley/protocol';
+import type {
+  HistoryQuery,
+  Message,
+  Metadata,
+  Page,
+  Participant,
+  Revision,
+  SendMessage,
+  SentMessage,
+} from '@parley/protocol';
 import { CAPS } from '@parley/protocol';
 import { classifyDatabaseError } from '../../../infrastructure/database-errors.ts';
+import { UnreadableError } from '../../../infrastructure/sealing.ts';
 import {
   messagingRateLimiter,
+  type Permit,
   type RateLimits,
   rateLimited,
   repeatsRateLimiter,
@@ -11,16 +22,19 @@ import type { Actor } from '../../../utils/actor.ts';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, encodeCursor } from '../../../utils/cursor.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
+import { type ConversationSeal, type Seals, sealRecord, unreadable } from '../../confidential/index.ts';
 import type { Publisher } from '../messaging.events.ts';
 import { presentAttachment, presentMessage, presentReply, presentTime } from '../messaging.presenter.ts';
 import type { ConversationChange } from '../repositories/conversation-log.ts';
 import { clearReaction, storeDeletion, storeEdit, storeReaction } from '../repositories/message-changes.ts';
 import type { AppendCommand, AppendResult, JoinedRow, MessageLog } from '../repositories/message-log.ts';
+import type { MessageOpener } from '../repositories/message-opener.ts';
 import type { HistoryWindow, MessagesRepository } from '../repositories/messages.repository.ts';
-import type { MessageRow } from '../repositories/rows.ts';
+import type { MessageRow, ParticipantRow } from '../repositories/rows.ts';
 import type { Committer } from './committer.ts';
 import { accessOf, type ConversationAccess, requireAllowed } from './conversation-access.ts';
-import { cleanContent, cleanLabel, cleanMetadata, digestRequest, type TextRules } from './sent-text.ts';
+import type { Screening } from './screening.ts';
+import { cleanContent, cleanLabel, cleanMetadata, digestRequest, digestText, type TextRules } from './sent-text.ts';
 
 /** Names and pictures of people. */
 export interface People {
@@ -34,11 +48,15 @@ export type JoinedParticipant = JoinedRow & { readonly joinedAt: number };
 export interface Files {
   /** Removes those of a deleted message. Never rejects: what could not be removed now goes with the next sweep. */
   removeDeleted(messageId: string): Promise<void>;
+  /** The first of these files that is kept unencrypted, from before there was a key; null where none is. */
+  findUnsealed(ids: readonly string[]): Promise<string | null>;
 }
 
 export interface MessagingServiceDeps {
   readonly access: ConversationAccess;
   readonly log: MessageLog;
+  readonly seals: Pick<Seals, 'recall' | 'find' | 'of'>;
+  readonly opener: MessageOpener;
   readonly messages: MessagesRepository;
   readonly committer: Committer;
   readonly publisher: Publisher;
@@ -46,6 +64,7 @@ export interface MessagingServiceDeps {
   readonly limits: RateLimits;
   readonly text: TextRules;
   readonly files: Files;
+  readonly screening: Screening;
   readonly onSent?: () => void;
 }
 
@@ -70,20 +89,49 @@ export class MessagingService {
     }
     // Only what is stored counts, and from the moment it was stored: so no window ever holds more than the limit.
     let counts = false;
+    let ofText: Permit | null = null;
     try {
-      const command = await this.#prepare(actor, conversationId, input);
-      const result = await this.#append(command);
+      // Waited for only where it is not known yet, and never without a master key.
+      const known = this.#deps.seals.recall(conversationId.toLowerCase());
+      const seal = known === undefined ? await this.#findSeal(conversationId) : known;
+      const prepared = await this.#prepare(actor, conversationId, input, seal);
+      const { draft, permit: taken } = this.#deps.screening.isActive
+        ? await this.#screen(actor, prepared)
+        : { draft: prepared, permit: null };
+      ofText = taken;
+      const result = await this.#append(draft.command);
       counts = result.outcome === 'stored';
-      if (result.outcome === 'stored') return await this.#tell(command, result);
+      if (result.outcome === 'stored') return await this.#tell(draft, result);
       if (result.outcome === 'duplicate') return await this.#answerRepeat(actor, conversationId, result.earlierId);
       throw refusalOf(result);
     } catch (error) {
-      // It may have been stored all the same.
+      // It may have been stored all the same; and what waits for a moderator counts as what was sent.
       counts ||= classifyDatabaseError(error).outcomeUnknown;
+      counts ||= error instanceof AppError && error.code === 'message_held';
       throw error;
     } finally {
       if (counts) permit.settle();
       else permit.refund();
+      if (!counts) ofText?.refund();
+    }
+  }
+
+  /**
+   * Sends what was held, now that it is approved: the road of every message, but for the limits, which it has passed. It
+   * was given its id when it was held, so a second time finds it stored and does nothing.
+   */
+  async sendHeld(command: AppendCommand): Promise<void> {
+    const isStored = async () => (await this.#deps.messages.findOne(command.conversationId, command.id)) !== null;
+    if (await isStored()) return;
+    try {
+      const result = await this.#append(command);
+      if (result.outcome === 'stored') {
+        // Nothing of a confidential conversation is ever held.
+        await this.#tell({ command, content: command.content ?? '', metadata: command.metadata, seal: null }, result);
+      } else if (result.outcome !== 'duplicate') throw refusalOf(result);
+    } catch (error) {
+      // Another node may have sent it at the same moment.
+      if (error instanceof AppError || !(await isStored())) throw error;
     }
   }
 
@@ -111,14 +159,21 @@ export class MessagingService {
     // One more than asked for says that there is more; around a message, the first one's number does.
     const hasMore = extra ? rows.length > query.limit : (rows[0]?.seq ?? 1) > 1;
     if (rows.length > query.limit) rows.splice(surplus, 1);
+    // One message that does not open is shown as such; without the key there is nothing to show.
+    if (rows.some((row) => row.unreadable === 'key')) throw unreadable(keyIsLost(conversationId));
     const edge = rows.at(onward === 'after' ? -1 : 0);
     const nextCursor = hasMore && edge ? encodeCursor({ [onward]: edge.seq }) : null;
-    return { page: { items: rows.map(presentMessage), nextCursor }, etag };
+    // Once it opens again the page is another one under the same `rev`.
+    const isWhole = rows.every((row) => row.unreadable === undefined);
+    return {
+      page: { items: rows.map(presentMessage), nextCursor },
+      etag: isWhole ? etag : `"${conversation.rev}-unreadable"`,
+    };
   }
 
   async getMessage(actor: Actor, conversationId: string, messageId: string): Promise<Message> {
     await this.#deps.access.require(actor, conversationId, 'read');
-    return presentMessage(await this.#requireMessage(conversationId, messageId));
+    return presentMessage(await this.#requireReadable(conversationId, messageId));
   }
 
   /** The texts a message had and has, first text first: for its author and for moderators (EDIT-1). */
@@ -129,7 +184,11 @@ export class MessagingService {
       requireAllowed(actor, access.standing, 'readRevisions');
     }
     if (message.deletedAt !== null) return { items: [], nextCursor: null };
-    const earlier = await this.#deps.messages.findRevisions(messageId);
+    if (message.unreadable) throw unreadable(doesNotOpen(message));
+    const earlier = (await this.#deps.messages.findRevisions(messageId)).map(({ content, at, by }) => {
+      if (content === null) throw unreadable(doesNotOpen(message));
+      return { content, at, by };
+    });
     const present = { content: message.content ?? '', at: message.editedAt ?? message.createdAt, by: message.senderId };
     return {
       items: [...earlier, present].map((revision) => ({ ...revision, at: presentTime(revision.at) })),
@@ -144,22 +203,29 @@ export class MessagingService {
     messageId: string,
     input: { readonly content: string; readonly ifRev?: number | undefined },
   ): Promise<Message> {
-    const { text, sanitized } = cleanContent(input.content, this.#deps.text, { mayBeEmpty: true });
+    const { text: cleaned, sanitized } = cleanContent(input.content, this.#deps.text, { mayBeEmpty: true });
+    const text = this.#deps.screening.isActive
+      ? await this.#screenEdit(actor, conversationId, messageId, cleaned)
+      : cleaned;
     return this.#deps.committer.commit(conversationId, async (change) => {
       const message = await this.#requireOwn(actor, change, messageId);
       if (message.deletedAt !== null) throw new AppError('message_deleted');
+      if (message.unreadable) throw unreadable(doesNotOpen(message));
       if (input.ifRev !== undefined && input.ifRev !== message.rev) throw new AppError('revision_conflict');
       if (text === '' && message.attachments === null) throw new AppError('empty_message');
       if (message.content === text) return presentMessage(message);
 
-      const edited = presentMessage(await storeEdit(change, message, text, sanitized));
-      await change.audit({
-        actorId: actor.id,
-        action: 'message.edited',
-        targetId: message.id,
-        before: { content: message.content },
-        after: { content: text },
-      });
+      const seal = this.#sealOf(message);
+      const edited = presentMessage(await storeEdit(change, message, { text, sanitized, seal }));
+      await change.audit(
+        sealRecord(seal, {
+          actorId: actor.id,
+          action: 'message.edited',
+          targetId: message.id,
+          before: { content: message.content },
+          after: { content: text },
+        }),
+      );
       change.facts.push({ name: 'message:updated', payload: { conversationId, rev: edited.rev, message: edited } });
       return edited;
     });
@@ -177,17 +243,7 @@ export class MessagingService {
       if (message.deletedAt !== null) return presentMessage(message);
 
       const left = presentMessage(await storeDeletion(change, message, actor.id));
-      await change.audit({
-        actorId: actor.id,
-        action: 'message.deleted',
-        targetId: message.id,
-        reason: why,
-        before: {
-          content: message.content,
-          metadata: message.metadata,
-          ...(message.attachments && { fileNames: message.attachments.map(({ fileName }) => fileName) }),
-        },
-      });
+      await change.audit(toDeletionRecord(actor.id, message, why, message.unreadable ? null : this.#sealOf(message)));
       change.facts.push({ name: 'message:deleted', payload: { conversationId, rev: left.rev, message: left } });
       return left;
     });
@@ -216,9 +272,16 @@ export class MessagingService {
   }
 
   /** The command, checked. Under a key that has its message already, what is refused is first of all another one. */
-  async #prepare(actor: Actor, conversationId: string, input: SendMessage): Promise<AppendCommand> {
+  async #prepare(
+    actor: Actor,
+    conversationId: string,
+    input: SendMessage,
+    seal: ConversationSeal | null,
+  ): Promise<Draft> {
     try {
-      return this.#toCommand(actor, conversationId, input);
+      const draft = this.#toDraft(actor, conversationId, input, seal);
+      if (seal) await this.#requireSealed(draft.command.attachmentIds);
+      return draft;
     } catch (refusal) {
       const key = isUuid(conversationId) ? input.clientMessageId : undefined;
       const isTaken = key !== undefined && (await this.#deps.messages.findByKey(conversationId, actor.id, key));
@@ -226,7 +289,7 @@ export class MessagingService {
     }
   }
 
-  #toCommand(actor: Actor, conversationId: string, input: SendMessage): AppendCommand {
+  #toDraft(actor: Actor, conversationId: string, input: SendMessage, seal: ConversationSeal | null): Draft {
     const { attachmentIds } = input;
     const { text, sanitized } = cleanContent(input.content, this.#deps.text, { mayBeEmpty: attachmentIds.length > 0 });
     if (!isUuid(conversationId)) throw new AppError('not_found');
@@ -235,19 +298,74 @@ export class MessagingService {
     if (index >= 0) throw refusalOf({ outcome: 'unknown_attachment', index });
     const key = input.clientMessageId ?? null;
     const replyToId = input.replyToId ?? null;
-    return {
-      id: newId(),
+    const id = newId();
+    const metadata = input.metadata ? cleanMetadata(input.metadata, this.#deps.text) : null;
+    const command: AppendCommand = {
+      id,
       conversationId: conversationId.toLowerCase(),
       senderId: actor.id,
-      content: text,
+      ...(seal
+        ? { content: null, metadata: null, sealed: seal.sealMessage(id, { content: text, metadata }) }
+        : { content: text, metadata, sealed: null }),
       sanitized,
       clientMessageId: key,
-      requestDigest: key === null ? null : digestRequest(text, replyToId, attachmentIds),
+      requestDigest: key === null ? null : digestRequest(text, replyToId, attachmentIds, seal),
       replyToId,
-      metadata: input.metadata ? cleanMetadata(input.metadata, this.#deps.text) : null,
       mentions: input.mentions,
       attachmentIds,
     };
+    return { command, content: text, metadata, seal };
+  }
+
+  /** What rules and policies make of a send, where there are any. */
+  async #screen(actor: Actor, draft: Draft): Promise<{ draft: Draft; permit: Permit | null }> {
+    const { command, content, metadata, seal } = draft;
+    const { id, conversationId, senderId, clientMessageId: key, attachmentIds } = command;
+    const screened = await this.#deps.screening.screenSend({
+      ...{ actor, draft: command, content, metadata, confidential: seal !== null },
+      digestOf: (text) => digestText(text, seal),
+      isRepeat: async () =>
+        key !== null && (await this.#deps.messages.findByKey(conversationId, senderId, key)) !== null,
+      requireMaySend: () => this.#requireMaySend(actor, conversationId),
+    });
+    const { permit } = screened;
+    if (screened.content === content) return { draft, permit };
+    const { text } = cleanContent(screened.content, this.#deps.text, { mayBeEmpty: attachmentIds.length > 0 });
+    const texts = seal ? { sealed: seal.sealMessage(id, { content: text, metadata }) } : { content: text };
+    return { draft: { ...draft, content: text, command: { ...command, ...texts } }, permit };
+  }
+
+  async #screenEdit(actor: Actor, conversationId: string, messageId: string, content: string): Promise<string> {
+    await this.#requireMaySend(actor, conversationId);
+    const confidential = (await this.#findSeal(conversationId)) !== null;
+    const edit = { actor, conversationId, messageId, content, confidential };
+    const screened = await this.#deps.screening.screenEdit(edit);
+    return screened === content ? content : cleanContent(screened, this.#deps.text, { mayBeEmpty: true }).text;
+  }
+
+  /** Refuses who could not send there anyway. Whoever may join a channel by sending, may. */
+  async #requireMaySend(actor: Actor, conversationId: string): Promise<void> {
+    const { conversation, standing } = await this.#deps.access.require(actor, conversationId, 'read');
+    if (standing === 'visitor' || (conversation.type === 'channel' && standing === 'outsider')) return;
+    requireAllowed(actor, standing, 'send');
+  }
+
+  /** Null also for a conversation that is not there: that is for the append to say. */
+  async #findSeal(conversationId: string): Promise<ConversationSeal | null> {
+    return isUuid(conversationId) ? this.#deps.seals.find(conversationId.toLowerCase()) : null;
+  }
+
+  /** Of a message, whose row brings the key along; null in an ordinary conversation. */
+  #sealOf({ conversationId, sealed, dataKey }: MessageRow): ConversationSeal | null {
+    return sealed === null ? null : this.#deps.seals.of(conversationId, dataKey);
+  }
+
+  /** What was uploaded before the server had a key lies there for everybody to read who can read the storage. */
+  async #requireSealed(attachmentIds: readonly string[]): Promise<void> {
+    const open = attachmentIds.length > 0 ? await this.#deps.files.findUnsealed(attachmentIds) : null;
+    if (open === null) return;
+    const index = attachmentIds.findIndex((id) => id.toLowerCase() === open);
+    throw invalidField(`attachmentIds.${index}`, 'Was uploaded before files were encrypted here: upload it again.');
   }
 
   async #append(command: AppendCommand): Promise<AppendResult> {
@@ -261,18 +379,22 @@ export class MessagingService {
   }
 
   /** After the commit: presents the message once, and gives the facts to the feed. */
-  async #tell(command: AppendCommand, result: Extract<AppendResult, { outcome: 'stored' }>): Promise<SentMessage> {
+  async #tell(
+    { command, content, metadata, seal }: Draft,
+    result: Extract<AppendResult, { outcome: 'stored' }>,
+  ): Promise<SentMessage> {
+    const reply = result.reply && seal ? this.#deps.opener.openReply(seal, result.reply) : result.reply;
     const message: Message = {
       id: command.id,
       conversationId: command.conversationId,
       seq: result.seq,
       rev: result.rev,
       senderId: command.senderId,
-      content: command.content,
-      attachments: result.attachments.map(presentAttachment),
-      replyTo: result.reply && presentReply(result.reply),
+      content,
+      attachments: this.#deps.opener.openFiles(result.attachments).map(presentAttachment),
+      replyTo: reply && presentReply(reply),
       mentions: [...result.mentions],
-      metadata: command.metadata,
+      metadata,
       reactions: [],
       clientMessageId: command.clientMessageId,
       sanitized: command.sanitized,
@@ -283,7 +405,8 @@ export class MessagingService {
     };
     const { conversationId, rev } = message;
     if (result.joins.length > 0) await this.#tellJoins(conversationId, result.joins, result.createdAt);
-    this.#deps.publisher.announce([{ name: 'message:created', payload: { conversationId, rev, message } }]);
+    const payload = { conversationId, rev, message };
+    this.#deps.publisher.announce([{ name: 'message:created', payload, ...(seal && { confidential: true }) }]);
     if (result.wasBehind) {
       this.#deps.publisher.signal({
         name: 'unread:changed',
@@ -315,8 +438,10 @@ export class MessagingService {
     if (input.clientMessageId === undefined || !isUuid(conversationId)) return null;
     const earlier = await this.#deps.messages.findByKey(conversationId, actor.id, input.clientMessageId);
     if (!earlier) return null;
-    const { requestDigest } = this.#toCommand(actor, conversationId, input);
-    if (requestDigest !== earlier.requestDigest) throw new AppError('idempotency_conflict');
+    const seal = await this.#findSeal(conversationId);
+    if (earlier.sealed !== null && !seal) throw refusalOf({ outcome: 'not_sealed' });
+    const { command } = this.#toDraft(actor, conversationId, input, seal);
+    if (command.requestDigest !== earlier.requestDigest) throw new AppError('idempotency_conflict');
     return this.#answerRepeat(actor, conversationId, earlier.id);
   }
 
@@ -335,9 +460,10 @@ export class MessagingService {
     write: (change: ConversationChange, message: MessageRow) => Promise<ReactionChange | null>,
   ): Promise<Message> {
     return this.#deps.committer.commit(conversationId, async (change) => {
-      const { standing } = accessOf(actor, change.conversation, await change.findParticipant(actor.id));
+      const { standing, participant } = accessOf(actor, change.conversation, await change.findParticipant(actor.id));
       requireAllowed(actor, standing, 'react');
       if (await change.isCut(actor.id)) throw new AppError('blocked');
+      await requireMayWrite(change, participant);
       const message = await this.#requireMessage(conversationId, messageId, change);
       if (message.deletedAt !== null) throw new AppError('message_deleted');
       const written = await write(change, message);
@@ -356,8 +482,16 @@ export class MessagingService {
     const access = accessOf(actor, change.conversation, await change.findParticipant(actor.id));
     requireAllowed(actor, access.standing, 'send');
     if (await change.isCut(actor.id)) throw new AppError('blocked');
+    await requireMayWrite(change, access.participant);
     const message = await this.#requireMessage(change.conversation.id, messageId, change);
     if (message.senderId !== actor.id) throw new AppError('forbidden');
+    return message;
+  }
+
+  /** As `#requireMessage`, for what needs the text. */
+  async #requireReadable(conversationId: string, messageId: string): Promise<MessageRow> {
+    const message = await this.#requireMessage(conversationId, messageId);
+    if (message.unreadable) throw unreadable(doesNotOpen(message));
     return message;
   }
 
@@ -366,6 +500,38 @@ export class MessagingService {
     if (!message) throw new AppError('not_found');
     return message;
   }
+}
+
+/** What the trail keeps of a deleted message. One that did not open is kept as it was, for the day when its key is back. */
+function toDeletionRecord(actorId: string, message: MessageRow, reason: string | null, seal: ConversationSeal | null) {
+  const { content, metadata, attachments } = message;
+  const fileNames = attachments?.map(({ fileName }) => fileName);
+  const before = message.unreadable
+    ? { unreadable: true, kept: message.sealed }
+    : { content, metadata, ...(fileNames && { fileNames }) };
+  return sealRecord(seal, { actorId, action: 'message.deleted', targetId: message.id, reason, before });
+}
+
+function doesNotOpen({ id, conversationId, unreadable: reason }: MessageRow): UnreadableError {
+  return new UnreadableError(reason ?? 'damage', `message ${id} of conversation ${conversationId} does not open`);
+}
+
+function keyIsLost(conversationId: string): UnreadableError {
+  return new UnreadableError('key', `the key of conversation ${conversationId} is lost`);
+}
+
+/** A send as it is stored, and what of it is told. */
+interface Draft {
+  readonly command: AppendCommand;
+  readonly content: string;
+  readonly metadata: Metadata | null;
+  /** Of a confidential conversation; null in all others. */
+  readonly seal: ConversationSeal | null;
+}
+
+/** Silenced people, and the members of a read-only conversation, neither edit nor react. */
+async function requireMayWrite(change: ConversationChange, participant: ParticipantRow | null): Promise<void> {
+  if (participant && (await change.isSilent(participant))) throw new AppError('forbidden');
 }
 
 interface ReactionChange {
@@ -384,6 +550,13 @@ function refusalOf(result: Exclude<AppendResult, { outcome: 'stored' | 'duplicat
       return invalidField('replyToId', 'There is no such message in this conversation.');
     case 'unknown_attachment':
       return invalidField(`attachmentIds.${result.index}`, 'There is no such file of yours.');
+    case 'slow':
+      return new AppError('rate_limited', { retryAfterMs: result.waitMs });
+    case 'not_sealed':
+      return new AppError('unavailable', {
+        detail: 'This conversation is confidential, and this server has no key for it.',
+        cause: 'a confidential conversation was sent to without a seal: ENCRYPTION_KEYS is not set on this node',
+      });
     default:
       return new AppError(result.outcome);
   }

@@ -84,7 +84,8 @@ export class NodeLink {
     }
     // Nobody can follow what has just begun.
     if (fact.name === 'conversation:opened') return;
-    this.#publish(conversationChannel(conversationId), { kind: 'fact', fact }, { kind: 'head', conversationId, rev });
+    const head: Hint = { kind: 'head', conversationId, rev };
+    this.#publish(conversationChannel(conversationId), fact.confidential ? head : { kind: 'fact', fact }, head);
   }
 
   tellSignal(signal: Signal): void {

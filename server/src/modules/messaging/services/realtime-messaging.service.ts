@@ -1,8 +1,9 @@
-import type { Conversation, Role } from '@parley/protocol';
+import type { Conversation, EventName, EventPayload, Role } from '@parley/protocol';
 import { TYPING_EXPIRES_MS } from '@parley/protocol';
-import type { ParleyServer, ParleySocket } from '../../../infrastructure/socket-server.ts';
+import type { ParleySocket } from '../../../infrastructure/socket-server.ts';
+import { encodeEvent, frameEvents, type SocketWriter } from '../../../infrastructure/socket-writer.ts';
 import type { Logger } from '../../../utils/logger.ts';
-import type { ConversationClosed, ConversationOpened, Fact, Member, Publisher, Signal } from '../messaging.events.ts';
+import type { ConversationOpened, Fact, Member, Publisher, Signal } from '../messaging.events.ts';
 import { Follower } from './follower.ts';
 import type { HintReceiver, NodeLink, TypingSignal } from './node-link.ts';
 
@@ -68,9 +69,6 @@ const GAP_PATIENCE_MS = 25;
 /** After a failed look into the log, until the next. */
 const REPAIR_RETRY_MS = 1_000;
 
-const conversationRoom = (conversationId: string) => `c:${conversationId}`;
-const personRoom = (userId: string) => `u:${userId}`;
-
 /**
  * The feed of this node: it follows the log as a client does, and is the only one that emits.
  *
@@ -81,7 +79,7 @@ const personRoom = (userId: string) => `u:${userId}`;
  * forward by `noteHead`, with which the tailer compares the log.
  */
 export class RealtimeMessagingService implements Publisher, HintReceiver {
-  readonly #io: ParleyServer;
+  readonly #writer: SocketWriter;
   readonly #reader: LogReader;
   /** To the other nodes; null where this is the only one. */
   readonly #link: NodeLink | null;
@@ -90,6 +88,10 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   readonly #metrics: RealtimeMetrics;
   readonly #followers = new Map<string, Follower>();
   readonly #people = new Map<string, LocalPerson>();
+  /** Conversations with something to be told at the end of this turn. */
+  readonly #untold = new Set<Follower>();
+  /** What single people are to be told at the end of this turn, after what their conversations are told. */
+  #toPeople: { readonly userId: string; readonly text: string }[] = [];
   /** `conversation user` → the timer that ends the typing mark. */
   readonly #typing = new Map<string, NodeJS.Timeout>();
   /** The newest fact heard. A connection that joins holds on to the one it began with, and so to all that follow. */
@@ -99,14 +101,14 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   #stopped = false;
 
   constructor(deps: {
-    io: ParleyServer;
+    writer: SocketWriter;
     reader: LogReader;
     link: NodeLink | null;
     cuts: Cuts;
     logger: Logger;
     metrics: RealtimeMetrics;
   }) {
-    this.#io = deps.io;
+    this.#writer = deps.writer;
     this.#reader = deps.reader;
     this.#link = deps.link;
     this.#cuts = deps.cuts;
@@ -140,17 +142,19 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
       memberships = await this.#reader.findMemberships(actor.id);
     }
     if (!socket.connected) return;
+    // What was applied up to here is not news to somebody who begins now.
+    this.#tellAll();
     const heard = Map.groupBy(factsAfter(start), ({ payload }) => payload.conversationId);
     for (const membership of memberships) {
       const since = heard.get(membership.conversationId) ?? [];
       this.#join(
         actor.id,
         person,
-        socket,
         membership,
         since.filter(({ payload }) => payload.rev > membership.rev),
       );
     }
+    socket.data.isFollowing = true;
     socket.emit('ready', { userId: actor.id, sessionId, serverTime: new Date().toISOString() });
   }
 
@@ -170,7 +174,6 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   #addSocket(userId: string, socket: ParleySocket): LocalPerson {
     const person = this.#people.get(userId) ?? this.#addPerson(userId);
     person.sockets.add(socket);
-    socket.join(personRoom(userId));
     return person;
   }
 
@@ -181,14 +184,8 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     return person;
   }
 
-  /** One room of a new connection. What was heard since the memberships were read decides where it tells otherwise. */
-  #join(
-    userId: string,
-    person: LocalPerson,
-    socket: ParleySocket,
-    membership: FollowedMembership,
-    since: readonly Fact[],
-  ): void {
+  /** One membership of a new connection. What was heard since it was read decides where it tells otherwise. */
+  #join(userId: string, person: LocalPerson, membership: FollowedMembership, since: readonly Fact[]): void {
     const { conversationId, rev } = membership;
     const follower = this.#followers.get(conversationId);
     if (follower && follower.rev > rev && leftSince(userId, since, follower.rev)) return;
@@ -196,7 +193,6 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const followed = follower ?? this.#follow(conversationId, rev);
     followed.members.set(userId, roleSince(userId, since, followed.rev) ?? membership.role);
     person.conversations.add(conversationId);
-    socket.join(conversationRoom(conversationId));
     // Without a follower nobody applied them.
     if (!follower) for (const fact of since) this.#receive(fact);
   }
@@ -230,22 +226,15 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   receiveSignal(signal: Signal): void {
     switch (signal.name) {
       case 'unread:changed':
-        this.#io.to(personRoom(signal.to)).emit(signal.name, signal.payload);
+        this.#tellPerson(signal.to, signal.name, signal.payload);
         break;
       case 'receipt:read':
-        this.#roomOf(signal.payload).emit(signal.name, signal.payload);
+        this.#tellOf(signal.payload.userId, signal.name, signal.payload);
         break;
       case 'receipt:delivered':
-        this.#roomOf(signal.payload).emit(signal.name, signal.payload);
+        this.#tellOf(signal.payload.userId, signal.name, signal.payload);
         break;
     }
-  }
-
-  /** A conversation without those who are to see nothing of this person. */
-  #roomOf({ conversationId, userId }: { readonly conversationId: string; readonly userId: string }) {
-    const room = this.#io.to(conversationRoom(conversationId));
-    const hidden = this.#cuts.hiddenFrom(userId);
-    return hidden.size === 0 ? room : room.except([...hidden].map(personRoom));
   }
 
   suspect(conversationIds: readonly string[]): void {
@@ -258,7 +247,9 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   /** The log is at `rev` in this conversation, says the tailer: if the feed is behind, it reads what it missed. */
   noteHead(conversationId: string, rev: number): void {
     const follower = this.#followers.get(conversationId);
-    if (follower && follower.rev < rev) void this.#repair(follower);
+    if (!follower) return;
+    if (follower.repairing) follower.toldMeanwhile = Math.max(follower.toldMeanwhile, rev);
+    else if (follower.rev < rev) void this.#repair(follower);
   }
 
   /** Memberships of these people changed, says the tailer; a conversation that nobody here was in may be among them. */
@@ -309,46 +300,45 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   /** Membership first, then the rooms are told: so a removal takes effect before whatever comes after it. */
   #apply(follower: Follower, fact: Fact): void {
     follower.rev = Math.max(follower.rev, fact.payload.rev);
-    const room = this.#io.to(conversationRoom(follower.conversationId));
     switch (fact.name) {
       case 'participant:joined': {
         const { user, role } = fact.payload.participant;
         const isNew = this.#addMember(follower, { userId: user.id, role });
-        room.emit(fact.name, fact.payload);
+        this.#tell(follower, fact.name, fact.payload);
         if (isNew) this.#welcome(follower, [user.id]);
         break;
       }
       case 'participant:left':
         this.#removeMember(follower, fact.payload.participant.user.id);
-        room.emit(fact.name, fact.payload);
+        this.#tell(follower, fact.name, fact.payload);
         break;
       case 'participant:updated': {
         const { user, role } = fact.payload.participant;
         if (follower.members.has(user.id)) follower.members.set(user.id, role);
-        room.emit(fact.name, fact.payload);
+        this.#tell(follower, fact.name, fact.payload);
         break;
       }
       case 'conversation:opened':
         this.#open(follower, fact);
         break;
       case 'conversation:closed':
-        this.#close(follower, fact);
+        this.#close(follower);
         break;
       case 'message:created':
         this.#endTyping(follower.conversationId, fact.payload.message.senderId);
-        room.emit(fact.name, fact.payload);
+        this.#tell(follower, fact.name, fact.payload);
         this.#metrics.onDelivered(Math.max(0, Date.now() - Date.parse(fact.payload.message.createdAt)) / 1_000);
         break;
       case 'message:updated':
       case 'message:deleted':
-        room.emit(fact.name, fact.payload);
+        this.#tell(follower, fact.name, fact.payload);
         break;
       case 'reaction:added':
       case 'reaction:removed':
-        room.emit(fact.name, fact.payload);
+        this.#tell(follower, fact.name, fact.payload);
         break;
       case 'conversation:updated':
-        room.emit(fact.name, fact.payload);
+        this.#tell(follower, fact.name, fact.payload);
         break;
     }
   }
@@ -362,9 +352,8 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     );
   }
 
-  #close(follower: Follower, { payload: { conversationId } }: ConversationClosed): void {
-    this.#io.to(conversationRoom(conversationId)).emit('conversation:removed', { conversationId });
-    for (const userId of [...follower.members.keys()]) this.#takeOut(follower, userId);
+  #close(follower: Follower): void {
+    for (const userId of [...follower.members.keys()]) this.#removeMember(follower, userId);
   }
 
   // ── repair ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -373,6 +362,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   async #repair(follower: Follower): Promise<void> {
     if (follower.repairing || this.#stopped) return;
     follower.repairing = true;
+    follower.toldMeanwhile = 0;
     this.#metrics.onRepair();
     try {
       const missed = await this.#reader.findMissed(follower.conversationId, follower.rev);
@@ -380,6 +370,9 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
       else await this.#reload(follower);
       follower.repairing = false;
       this.#applyWaiting(follower);
+      // A head that came while the log was read may be of a change that the reading was too early for.
+      const isBehind = follower.rev < follower.toldMeanwhile && this.#followers.has(follower.conversationId);
+      if (isBehind) void this.#repair(follower);
     } catch (error) {
       follower.repairing = false;
       this.#logger.warn({ err: error, conversationId: follower.conversationId }, 'reading missed facts failed');
@@ -409,7 +402,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const present = await this.#reader.findPresent(conversationId, [...follower.members.keys()]);
     this.#reloads += 1;
     if (!present) {
-      this.#close(follower, { name: 'conversation:closed', payload: { conversationId, rev: follower.rev } });
+      this.#close(follower);
       return;
     }
     const roles = new Map(present.members.map(({ userId, role }) => [userId, role]));
@@ -422,8 +415,9 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     this.#tellHead(follower, present);
   }
 
-  #tellHead({ conversationId }: Follower, { rev, lastSeq }: Head): void {
-    this.#io.to(conversationRoom(conversationId)).emit('conversation:head', { conversationId, rev, lastSeq });
+  #tellHead(follower: Follower, { rev, lastSeq }: Head): void {
+    const { conversationId } = follower;
+    this.#tell(follower, 'conversation:head', { conversationId, rev, lastSeq });
   }
 
   // ── membership of local people ───────────────────────────────────────────────────────────────────────────────────
@@ -437,6 +431,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
 
   #unfollow(follower: Follower): void {
     follower.end();
+    this.#untold.delete(follower);
     this.#followers.delete(follower.conversationId);
     this.#link?.leaveConversation(follower.conversationId);
   }
@@ -458,9 +453,9 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const person = this.#people.get(userId);
     if (!person) return false;
     const isNew = !follower.members.has(userId);
+    if (isNew) this.#tellMembers(follower);
     follower.members.set(userId, role);
     person.conversations.add(follower.conversationId);
-    for (const socket of person.sockets) socket.join(conversationRoom(follower.conversationId));
     return isNew;
   }
 
@@ -469,15 +464,14 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const { conversationId } = follower;
     if (!follower.members.has(userId)) return;
     this.#takeOut(follower, userId);
-    this.#io.to(personRoom(userId)).emit('conversation:removed', { conversationId });
+    this.#tellPerson(userId, 'conversation:removed', { conversationId });
   }
 
   #takeOut(follower: Follower, userId: string): void {
     const { conversationId } = follower;
     this.#endTyping(conversationId, userId);
-    const person = this.#people.get(userId);
-    for (const socket of person?.sockets ?? []) socket.leave(conversationRoom(conversationId));
-    person?.conversations.delete(conversationId);
+    this.#tellMembers(follower);
+    this.#people.get(userId)?.conversations.delete(conversationId);
     this.#dropMember(conversationId, userId);
   }
 
@@ -495,13 +489,74 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
       (views) => {
         for (const [userId, conversation] of views) {
           if (!this.#isMember(conversationId, userId)) continue;
-          this.#io.to(personRoom(userId)).emit('conversation:created', { conversation });
+          this.#tellPerson(userId, 'conversation:created', { conversation });
         }
       },
       (error: unknown) => {
         this.#logger.warn({ err: error, conversationId }, 'reading a new conversation failed; clients find it by sync');
       },
     );
+  }
+
+  // ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Tells the people of a conversation at the end of this turn of the event loop, so that what is told together is made
+   * once and written to each of them at once. Until then nobody comes in or goes out: who changes `members` tells first.
+   */
+  #tell<Name extends EventName>(follower: Follower, name: Name, payload: EventPayload<Name>): void {
+    follower.addUntold(encodeEvent(name, payload), null);
+    this.#tellLater(follower);
+  }
+
+  /** What somebody does, told to those who may see it. `alsoNot` is somebody who need not be told. */
+  #tellOf<Name extends EventName>(
+    userId: string,
+    name: Name,
+    payload: EventPayload<Name> & { readonly conversationId: string },
+    alsoNot?: string,
+  ): void {
+    const follower = this.#followers.get(payload.conversationId);
+    if (!follower) return;
+    const hidden = this.#cuts.hiddenFrom(userId);
+    const except = alsoNot === undefined ? hidden : new Set([...hidden, alsoNot]);
+    follower.addUntold(encodeEvent(name, payload), except.size === 0 ? null : except);
+    this.#tellLater(follower);
+  }
+
+  /** All devices of one person, after what their conversations are told in this turn. */
+  #tellPerson<Name extends EventName>(userId: string, name: Name, payload: EventPayload<Name>): void {
+    if (!this.#people.has(userId)) return;
+    this.#toPeople.push({ userId, text: encodeEvent(name, payload) });
+    if (this.#toPeople.length === 1 && this.#untold.size === 0) this.#writer.atEndOfTurn(() => this.#tellAll());
+  }
+
+  #tellLater(follower: Follower): void {
+    if (this.#untold.size === 0 && this.#toPeople.length === 0) this.#writer.atEndOfTurn(() => this.#tellAll());
+    this.#untold.add(follower);
+  }
+
+  #tellAll(): void {
+    for (const follower of this.#untold) this.#tellMembers(follower);
+    const toPeople = this.#toPeople;
+    this.#toPeople = [];
+    for (const { userId, text } of toPeople) {
+      const packets = frameEvents([text]);
+      for (const socket of this.#people.get(userId)?.sockets ?? []) this.#writer.write(socket, packets);
+    }
+  }
+
+  #tellMembers(follower: Follower): void {
+    this.#untold.delete(follower);
+    for (const { texts, except } of follower.takeUntold()) {
+      const packets = frameEvents(texts);
+      for (const userId of follower.members.keys()) {
+        if (except?.has(userId)) continue;
+        for (const socket of this.#people.get(userId)?.sockets ?? []) {
+          if (socket.data.isFollowing) this.#writer.write(socket, packets);
+        }
+      }
+    }
   }
 
   #isMember(conversationId: string, userId: string): boolean {
@@ -550,7 +605,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
 
   /** Typing on this node or another one. One's own devices need not be told that one types. */
   receiveTyping({ name, payload }: TypingSignal): void {
-    this.#roomOf(payload).except(personRoom(payload.userId)).emit(name, payload);
+    this.#tellOf(payload.userId, name, payload, payload.userId);
   }
 
   /** Ends timers; nothing is told afterwards. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Metadata } from '@parley/protocol';
 import { countCodePoints } from '@parley/protocol';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
@@ -36,9 +36,20 @@ export function cleanMetadata(metadata: Metadata, rules: TextRules): Metadata {
   return cleaned.value as Metadata;
 }
 
-/** Tells a repeat from another message under the same key (contract 5, Repeats). */
-export function digestRequest(content: string, replyToId: string | null, attachmentIds: readonly string[]): string {
-  return createHash('sha256')
-    .update(JSON.stringify([content, replyToId, attachmentIds]))
-    .digest('base64url');
+/**
+ * Tells a repeat from another message under the same key (contract 5, Repeats). Of a confidential conversation it takes the
+ * key to make one: a plain hash could be held against guesses of the text.
+ */
+export function digestRequest(
+  content: string,
+  replyToId: string | null,
+  attachmentIds: readonly string[],
+  seal: { digest(text: string): string } | null,
+): string {
+  return digestText(JSON.stringify([content, replyToId, attachmentIds]), seal);
+}
+
+/** A digest of a text, for keeping; made with the key in a confidential conversation. */
+export function digestText(text: string, seal: { digest(text: string): string } | null): string {
+  return seal ? seal.digest(text) : hash('sha256', text, 'base64url');
 }

@@ -1,5 +1,8 @@
 import type { Block, User } from '@parley/protocol';
 import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
+import { withRetries } from '../../../infrastructure/database-errors.ts';
+import { appendToServerChain } from '../../audit/index.ts';
+import type { Transaction } from './audited.ts';
 
 /** Two people, and whether either of them blocks the other. */
 export interface PairState {
@@ -20,21 +23,29 @@ export class BlocksRepository {
     this.#prisma = prisma;
   }
 
-  /** Begins a block; false where there is one already. */
+  /** Begins a block, and says so in the server's own chain; false where there is one already. */
   async begin(userId: string, blockedId: string): Promise<boolean> {
-    const written = await this.#prisma.$executeRaw`
+    return this.#audited(
+      userId,
+      'user.blocked',
+      blockedId,
+      (tx) => tx.$executeRaw`
       INSERT INTO "Block" AS b ("userId", "blockedId") VALUES (${userId}, ${blockedId})
       ON CONFLICT ("userId", "blockedId") DO UPDATE
-      SET "createdAt" = now(), "changedAt" = now(), "endedAt" = NULL WHERE b."endedAt" IS NOT NULL`;
-    return written > 0;
+      SET "createdAt" = now(), "changedAt" = now(), "endedAt" = NULL WHERE b."endedAt" IS NOT NULL`,
+    );
   }
 
-  /** Ends a block; false where there is none. */
+  /** Ends a block, and says so in the server's own chain; false where there is none. */
   async end(userId: string, blockedId: string): Promise<boolean> {
-    const written = await this.#prisma.$executeRaw`
+    return this.#audited(
+      userId,
+      'user.unblocked',
+      blockedId,
+      (tx) => tx.$executeRaw`
       UPDATE "Block" SET "endedAt" = now(), "changedAt" = now()
-      WHERE "userId" = ${userId} AND "blockedId" = ${blockedId} AND "endedAt" IS NULL`;
-    return written > 0;
+      WHERE "userId" = ${userId} AND "blockedId" = ${blockedId} AND "endedAt" IS NULL`,
+    );
   }
 
   /** Whom somebody blocks, the latest first. */
@@ -81,5 +92,20 @@ export class BlocksRepository {
           WHERE r."userId" = b."blockedId" AND r."blockedId" = b."userId" AND r."endedAt" IS NULL) AS cut
       FROM "Block" b WHERE b."changedAt" > now() - make_interval(secs => ${seconds})`;
     return rows.map(({ one, other, cut }) => ({ pair: [one, other], cut }));
+  }
+
+  async #audited(
+    actorId: string,
+    action: string,
+    targetId: string,
+    write: (tx: Transaction) => Promise<number>,
+  ): Promise<boolean> {
+    return withRetries(() =>
+      this.#prisma.$transaction(async (tx) => {
+        if ((await write(tx)) === 0) return false;
+        await appendToServerChain(tx, { actorId, action, targetId });
+        return true;
+      }),
+    );
   }
 }

@@ -1,6 +1,6 @@
+import type { ReportOutcome } from '@parley/protocol';
 import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
-import { withRetries } from '../../../infrastructure/database-errors.ts';
-import { type AuditRecord, appendToChain } from '../../audit/index.ts';
+import { audited } from './audited.ts';
 
 /** A report as it is stored. Times are ISO 8601 with an offset. */
 export interface ReportRow {
@@ -12,7 +12,7 @@ export interface ReportRow {
   readonly createdAt: string;
   readonly resolvedAt: string | null;
   readonly resolvedBy: string | null;
-  readonly outcome: 'dismissed' | 'deleted' | null;
+  readonly outcome: ReportOutcome | null;
   readonly note: string | null;
 }
 
@@ -20,7 +20,7 @@ export type NewReport = Pick<ReportRow, 'id' | 'conversationId' | 'messageId' | 
 
 /** How a report ends. `scope`: this report alone, or every open one of its message. */
 export interface Resolution {
-  readonly outcome: 'dismissed' | 'deleted';
+  readonly outcome: ReportOutcome;
   readonly resolvedBy: string;
   readonly note: string | null;
   readonly scope: 'report' | 'message';
@@ -33,8 +33,6 @@ export interface ReportFilter {
   readonly place: { readonly at: string; readonly id: string } | undefined;
   readonly limit: number;
 }
-
-type Transaction = Pick<PrismaClient, '$queryRaw' | '$executeRaw'>;
 
 const STATES = {
   open: Prisma.sql`r."resolvedAt" IS NULL`,
@@ -52,7 +50,7 @@ export class ReportsRepository {
 
   /** Stores a report. One that the person made of this message before is answered instead, with `created` false. */
   async create(report: NewReport): Promise<{ report: ReportRow; created: boolean }> {
-    return this.#audited(report.conversationId, async (tx, audit) => {
+    return audited(this.#prisma, report.conversationId, async (tx, audit) => {
       const written = await tx.$executeRaw`
         INSERT INTO "Report" (id, "conversationId", "messageId", "reporterId", reason)
         VALUES (${report.id}::uuid, ${report.conversationId}::uuid, ${report.messageId}::uuid, ${report.reporterId},
@@ -94,7 +92,7 @@ export class ReportsRepository {
   /** Closes a report, and answers with it as it is then: one that was closed meanwhile stays as it was closed. */
   async resolve(report: ReportRow, resolution: Resolution): Promise<ReportRow> {
     const { outcome, resolvedBy, note, scope } = resolution;
-    return this.#audited(report.conversationId, async (tx, audit) => {
+    return audited(this.#prisma, report.conversationId, async (tx, audit) => {
       const which =
         scope === 'message' ? Prisma.sql`"messageId" = ${report.messageId}::uuid` : Prisma.sql`id = ${report.id}::uuid`;
       const closed = await tx.$queryRaw<{ id: string }[]>`
@@ -116,29 +114,5 @@ export class ReportsRepository {
         SELECT to_jsonb(r) AS report FROM "Report" r WHERE r.id = ${report.id}::uuid`;
       return row!.report;
     });
-  }
-
-  /** A transaction under the conversation's lock, which its chain of audit entries needs. It may be a deleted one. */
-  async #audited<Answer>(
-    conversationId: string,
-    work: (tx: Transaction, audit: (record: AuditRecord) => Promise<void>) => Promise<Answer>,
-  ): Promise<Answer> {
-    return withRetries(() =>
-      this.#prisma.$transaction(async (tx) => {
-        const [locked] = await tx.$queryRaw<{ count: number; hash: string; moment: string }[]>`
-          SELECT c."auditCount" AS count, c."auditHash" AS hash,
-            to_jsonb(date_trunc('milliseconds', clock_timestamp())) AS moment
-          FROM "Conversation" c WHERE c.id = ${conversationId}::uuid FOR NO KEY UPDATE`;
-        let { count, hash } = locked!;
-        const at = new Date(locked!.moment).toISOString();
-        const answer = await work(tx, async (record) => {
-          ({ count, hash } = await appendToChain(tx, conversationId, { count, hash }, at, record));
-        });
-        await tx.$executeRaw`
-          UPDATE "Conversation" SET "auditCount" = ${count}, "auditHash" = ${hash}
-          WHERE id = ${conversationId}::uuid AND "auditCount" <> ${count}`;
-        return answer;
-      }),
-    );
   }
 }

@@ -1,4 +1,5 @@
 import type { Bus } from '../../../infrastructure/redis-bus.ts';
+import { gatherCalls } from '../../../utils/gather-calls.ts';
 import type { Logger } from '../../../utils/logger.ts';
 import type { BlocksRepository } from '../repositories/blocks.repository.ts';
 
@@ -35,6 +36,10 @@ export class BlockList {
   #reviewedAt: number;
   #timer: NodeJS.Timeout | null = null;
   #reviewing: Promise<void> | null = null;
+  readonly #loadSoon = gatherCalls<string, void>(async (userIds) => {
+    await this.#load(userIds);
+    return [];
+  });
 
   constructor(deps: BlockListDeps) {
     this.#deps = deps;
@@ -50,7 +55,7 @@ export class BlockList {
   load(userId: string): Promise<void> {
     const known = this.#connected.get(userId);
     if (known) return known;
-    const loading = this.#load([userId]);
+    const loading = this.#loadSoon(userId);
     this.#connected.set(userId, loading);
     // Whoever connects is told; the next connection reads again.
     loading.catch(() => this.drop(userId));

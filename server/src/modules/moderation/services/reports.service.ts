@@ -3,20 +3,34 @@ import type { Actor } from '../../../utils/actor.ts';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, pageFrom } from '../../../utils/cursor.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
+import { isTimePlace } from '../places.ts';
 import type { ReportRow, ReportsRepository } from '../repositories/reports.repository.ts';
+import type { RestrictionsService } from './restrictions.service.ts';
 
 /** Messages and conversations, as far as reports need them. */
 export interface ReportedMessages {
   /** The message, for a participant of whatever role (`not_found`, `not_a_participant`). */
   findReportable(actor: Actor, conversationId: string, messageId: string): Promise<Message>;
-  /** In wire shape by id; those that are gone with their conversation are missing. */
-  findMany(ids: readonly string[]): Promise<Map<string, Message>>;
+  /** In wire shape by id, for an administrator; those that are gone with their conversation are missing. */
+  findManyFor(actor: Actor, ids: readonly string[]): Promise<Map<string, Message>>;
   deleteMessage(actor: Actor, conversationId: string, messageId: string, reason?: string): Promise<Message>;
+}
+
+/** What can become of the author of a message in its conversation. */
+export interface Silencing {
+  silence(
+    actor: Actor,
+    where: { readonly conversationId: string; readonly userId: string },
+    silencedUntil: string,
+    reason: string | undefined,
+  ): Promise<void>;
 }
 
 export interface ReportsServiceDeps {
   readonly repository: ReportsRepository;
   readonly messages: ReportedMessages;
+  readonly members: Silencing;
+  readonly restrictions: Pick<RestrictionsService, 'putRestrictions'>;
   /** Removes markup from a text and trims it; an empty result means that nothing is left. */
   readonly cleanText: (text: string) => string;
 }
@@ -55,23 +69,28 @@ export class ReportsService {
     requireAdministrator(actor);
     const { conversationId } = query;
     if (conversationId !== undefined && !isUuid(conversationId)) return { items: [], nextCursor: null };
-    const place = decodeCursor(query.cursor, isReportPlace);
+    const place = decodeCursor(query.cursor, isTimePlace);
     const rows = await this.#deps.repository.findPage({ ...query, place, limit: query.limit + 1 });
     const page = pageFrom(rows, query.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
-    return { items: await this.#present(page.items), nextCursor: page.nextCursor };
+    return { items: await this.#present(actor, page.items), nextCursor: page.nextCursor };
   }
 
   /**
-   * Closes a report: `dismissed`, or `deleted`, which deletes the message and closes every open report of it. The same
-   * again answers with the report as it is; another outcome than the one it has is a 409.
+   * Closes a report: `dismissed`; `deleted`, which deletes the message and closes every open report of it; `restricted`,
+   * which closes them and leaves it. With the last two something may become of its author. The same again answers with the
+   * report as it is; another outcome than the one it has is a 409.
    */
-  async resolveReport(actor: Actor, reportId: string, { outcome, note }: ResolveReport): Promise<Report> {
+  async resolveReport(actor: Actor, reportId: string, { outcome, note, author }: ResolveReport): Promise<Report> {
     requireAdministrator(actor);
     const report = isUuid(reportId) ? await this.#deps.repository.findOne(reportId) : null;
     if (!report) throw new AppError('not_found');
     const cleaned = (note && this.#deps.cleanText(note)) || null;
-    if (report.outcome === null && outcome === 'deleted') await this.#delete(actor, report, cleaned);
-    const scope = outcome === 'deleted' ? 'message' : 'report';
+    if (report.outcome === null) {
+      // Each step can be taken again, so that whoever was stopped in the middle repeats the call.
+      if (author) await this.#restrict(actor, report, author, cleaned);
+      if (outcome === 'deleted') await this.#delete(actor, report, cleaned);
+    }
+    const scope = outcome === 'dismissed' ? 'report' : 'message';
     const resolved = await this.#deps.repository.resolve(report, {
       outcome,
       resolvedBy: actor.id,
@@ -79,7 +98,30 @@ export class ReportsService {
       scope,
     });
     if (resolved.outcome !== outcome) throw new AppError('revision_conflict');
-    return (await this.#present([resolved]))[0]!;
+    return (await this.#present(actor, [resolved]))[0]!;
+  }
+
+  async #restrict(
+    actor: Actor,
+    { conversationId, messageId, reason }: ReportRow,
+    { silencedUntil, where, banned }: NonNullable<ResolveReport['author']>,
+    note: string | null,
+  ): Promise<void> {
+    const message = (await this.#deps.messages.findManyFor(actor, [messageId])).get(messageId);
+    if (!message) throw new AppError('not_found');
+    const userId = message.senderId;
+    const why = note ?? reason;
+    if (silencedUntil !== undefined && where === 'conversation') {
+      await this.#deps.members.silence(actor, { conversationId, userId }, silencedUntil, why);
+    }
+    const everywhere = silencedUntil !== undefined && where === 'everywhere' ? { silencedUntil } : {};
+    if (banned || where === 'everywhere') {
+      await this.#deps.restrictions.putRestrictions(actor, userId, {
+        ...everywhere,
+        ...(banned && { banned }),
+        reason: why,
+      });
+    }
   }
 
   async #delete(actor: Actor, { conversationId, messageId, reason }: ReportRow, note: string | null): Promise<void> {
@@ -91,8 +133,9 @@ export class ReportsService {
     }
   }
 
-  async #present(rows: readonly ReportRow[]): Promise<Report[]> {
-    const messages = await this.#deps.messages.findMany(rows.map(({ messageId }) => messageId));
+  async #present(actor: Actor, rows: readonly ReportRow[]): Promise<Report[]> {
+    const ids = rows.map(({ messageId }) => messageId);
+    const messages = await this.#deps.messages.findManyFor(actor, ids);
     return rows.map((row) => ({
       ...presentToReporter(row),
       resolvedAt: row.resolvedAt && new Date(row.resolvedAt).toISOString(),
@@ -111,17 +154,4 @@ function presentToReporter({ id, conversationId, messageId, reporterId, reason, 
 
 function requireAdministrator(actor: Actor): void {
   if (!actor.roles.includes('admin')) throw new AppError('forbidden');
-}
-
-function isReportPlace(value: unknown): value is { at: string; id: string } {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'at' in value &&
-    typeof value.at === 'string' &&
-    !Number.isNaN(Date.parse(value.at)) &&
-    'id' in value &&
-    typeof value.id === 'string' &&
-    isUuid(value.id)
-  );
 }

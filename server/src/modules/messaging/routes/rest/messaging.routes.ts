@@ -43,8 +43,8 @@ export function messagingRoutes(services: MessagingDoorServices): RouteHandlers 
       status: 201,
       body: await membership.addParticipants(actor, params.cid, body.userIds),
     }),
-    changeRole: async ({ actor, params, body }) =>
-      ok(await membership.changeRole(actor, params.cid, params.uid, body.role)),
+    updateParticipant: async ({ actor, params, body }) =>
+      ok(await membership.updateParticipant(actor, params.cid, params.uid, body)),
     removeParticipant: async ({ actor, params }) => {
       await membership.removeParticipant(actor, params.cid, params.uid);
       return { status: 204, body: null };

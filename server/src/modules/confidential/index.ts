@@ -1,0 +1,25 @@
+import type { PrismaClient } from '../../../prisma/generated/client.ts';
+import type { Config } from '../../config.ts';
+import { KeyRing } from '../../infrastructure/key-ring.ts';
+import type { Logger } from '../../utils/logger.ts';
+import { KeysRepository } from './repositories/keys.repository.ts';
+import { FileSeals } from './services/file-seals.ts';
+import { Seals } from './services/seals.ts';
+
+export type { ConversationSeal } from './conversation-seal.ts';
+export type { FileKind, FileSeal } from './file-seal.ts';
+export { listKeysCommand, rotateKeysCommand } from './keys.commands.ts';
+export { isSealed, openRecord, sealRecord } from './sealed-record.ts';
+export type { FileSeals, SealedFileRow } from './services/file-seals.ts';
+export { type Seals, unreadable } from './services/seals.ts';
+
+/** The confidential module: keys, and what is sealed with them (docs/encryption.md). */
+export function createConfidentialModule(deps: {
+  prisma: PrismaClient;
+  config: Pick<Config, 'encryptionKeys'>;
+  logger: Logger;
+}) {
+  const ring = new KeyRing(deps.config.encryptionKeys);
+  const seals = new Seals({ ring, repository: new KeysRepository(deps.prisma), logger: deps.logger });
+  return { seals, files: new FileSeals(ring), start: () => seals.reportMissingKeys() };
+}

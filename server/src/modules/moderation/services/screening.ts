@@ -1,0 +1,138 @@
+import { type Permit, type RateLimits, rateLimited, sameTextRateLimiter } from '../../../middleware/rate-limit.ts';
+import { AppError } from '../../../utils/app-error.ts';
+import type { Logger } from '../../../utils/logger.ts';
+import type { EditToScreen, Screening, SendToScreen } from '../../messaging/index.ts';
+import type { MessagePolicy, PolicyRequest, PolicyVerdict } from '../moderation.policy-hook.ts';
+import type { HeldRepository } from '../repositories/held.repository.ts';
+import type { MatchedRule } from '../repositories/rules.repository.ts';
+import type { RuleBook } from './rule-book.ts';
+import { essenceOf } from './text-forms.ts';
+
+export interface ScreeningDeps {
+  readonly book: Pick<RuleBook, 'matcher'>;
+  readonly held: Pick<HeldRepository, 'hold'>;
+  /** The host product's own word; null where it has none. */
+  readonly policy: MessagePolicy | null;
+  /** What becomes of a message about which the policy could not be asked. */
+  readonly onPolicyFailure: 'accept' | 'reject' | 'hold';
+  readonly limits: RateLimits;
+  /** Whether somebody may send the same text only so often. */
+  readonly limitsSameText: boolean;
+  readonly logger: Pick<Logger, 'warn'>;
+}
+
+/** Shorter texts are said again and again by everybody. */
+const SHORTEST_REPEAT = 8;
+
+/** What was decided about a text, and why. */
+type Decision =
+  | { readonly action: 'pass'; readonly content: string }
+  | { readonly action: 'hold' | 'reject'; readonly cause: string };
+
+/** What stands between a text and the log: the same text over and over, rules, and the policy of the host product. */
+export class MessageScreening implements Screening {
+  readonly #deps: ScreeningDeps;
+
+  constructor(deps: ScreeningDeps) {
+    this.#deps = deps;
+  }
+
+  get isActive(): boolean {
+    const { book, policy, limitsSameText } = this.#deps;
+    return !book.matcher.isEmpty || policy !== null || limitsSameText;
+  }
+
+  async screenSend(send: SendToScreen): Promise<{ content: string; permit: Permit | null }> {
+    const { content, isRepeat, confidential } = send;
+    const permit = await this.#takeSameText(send);
+    try {
+      const decision = await this.#decide(content, () => this.#requestOf(send), isRepeat);
+      if (decision.action === 'pass') return { content: decision.content, permit };
+      if (await isRepeat()) return { content, permit };
+      // What waits is kept in plain text, and of a confidential conversation nothing is.
+      if (decision.action === 'reject' || confidential) throw notAllowed();
+      await send.requireMaySend();
+      throw await this.#hold(send, decision.cause);
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'message_held')) permit?.refund();
+      throw error;
+    }
+  }
+
+  async screenEdit({ actor, conversationId, messageId, content, confidential }: EditToScreen): Promise<string> {
+    const decision = await this.#decide(content, () => ({
+      type: 'message.edit',
+      ...{ conversationId, messageId, content, confidential },
+      sender: { id: actor.id, name: actor.name, roles: actor.roles },
+      ...{ attachmentIds: [], replyToId: null, mentions: [], metadata: null },
+    }));
+    // There is no queue of edits: the text stays as it was.
+    if (decision.action !== 'pass') throw notAllowed();
+    return decision.content;
+  }
+
+  async #decide(
+    content: string,
+    toRequest: () => PolicyRequest,
+    isRepeat: () => Promise<boolean> = async () => false,
+  ): Promise<Decision> {
+    const { action, rule, content: shown } = this.#deps.book.matcher.judge(content);
+    if (rule && (action === 'reject' || action === 'hold')) return { action, cause: causeOf(rule) };
+    if (!this.#deps.policy || (await isRepeat())) return { action: 'pass', content: shown };
+    const verdict = await this.#ask(this.#deps.policy, { ...toRequest(), content: shown });
+    switch (verdict.decision) {
+      case 'accept':
+        return { action: 'pass', content: shown };
+      case 'change':
+        return { action: 'pass', content: verdict.content };
+      case 'reject':
+      case 'hold':
+        return { action: verdict.decision, cause: verdict.reason ? `policy: ${verdict.reason}` : 'policy' };
+    }
+  }
+
+  async #ask(policy: MessagePolicy, request: PolicyRequest): Promise<PolicyVerdict> {
+    try {
+      return await policy.beforeSend(request);
+    } catch (error) {
+      const { onPolicyFailure, logger } = this.#deps;
+      logger.warn({ err: error, conversationId: request.conversationId }, 'the policy for messages could not be asked');
+      return onPolicyFailure === 'accept'
+        ? { decision: 'accept' }
+        : { decision: onPolicyFailure, reason: 'it could not be asked' };
+    }
+  }
+
+  async #hold({ draft }: SendToScreen, cause: string): Promise<AppError> {
+    const held = await this.#deps.held.hold(draft, cause);
+    if (held.requestDigest !== draft.requestDigest) return new AppError('idempotency_conflict');
+    return held.decision === 'rejected' || held.refusal !== null ? notAllowed() : new AppError('message_held');
+  }
+
+  async #takeSameText({ draft, content, digestOf, isRepeat }: SendToScreen): Promise<Permit | null> {
+    if (!this.#deps.limitsSameText) return null;
+    const essence = essenceOf(content);
+    if (essence.length < SHORTEST_REPEAT) return null;
+    const permit = await this.#deps.limits.take(sameTextRateLimiter, `${draft.senderId}:${digestOf(essence)}`);
+    if (permit.allowed || (await isRepeat())) return permit;
+    throw rateLimited(permit);
+  }
+
+  #requestOf({ actor, draft, content, metadata, confidential }: SendToScreen): PolicyRequest {
+    const { conversationId, attachmentIds, replyToId, mentions } = draft;
+    return {
+      type: 'message.send',
+      ...{ conversationId, messageId: null, content, attachmentIds, replyToId, mentions, metadata, confidential },
+      sender: { id: actor.id, name: actor.name, roles: actor.roles },
+    };
+  }
+}
+
+/** What a sender hears is general: which word it was is nobody's business to probe. */
+function notAllowed(): AppError {
+  return new AppError('invalid_request', { detail: 'This message is not allowed here.' });
+}
+
+function causeOf({ kind, pattern }: MatchedRule): string {
+  return `${kind}: ${pattern}`;
+}

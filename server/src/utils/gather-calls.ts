@@ -1,0 +1,46 @@
+interface Waiting<Input, Output> {
+  readonly input: Input;
+  readonly resolve: (output: Output) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Most calls that go together. */
+const MOST = 500;
+
+/**
+ * Calls that wait at the same moment go together: one is carried out at once, and those that come while it runs are the
+ * next. So a thousand people who connect together cost a few queries, and one alone waits for nobody.
+ *
+ * @param work answers each input at its place. It begins after the call it is for, so it may stand for a read that must
+ *   not be older. Where it fails, everyone in it gets the error; no call is made twice.
+ */
+export function gatherCalls<Input, Output>(
+  work: (inputs: readonly Input[]) => Promise<readonly Output[]>,
+): (input: Input) => Promise<Output> {
+  let waiting: Waiting<Input, Output>[] = [];
+  let isRunning = false;
+
+  const runAll = async (): Promise<void> => {
+    // Calls of one turn of the event loop belong together, the first one included.
+    await Promise.resolve();
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, MOST);
+      waiting = waiting.slice(MOST);
+      try {
+        const outputs = await work(batch.map(({ input }) => input));
+        for (const [index, { resolve }] of batch.entries()) resolve(outputs[index]!);
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    isRunning = false;
+  };
+
+  return (input) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ input, resolve, reject });
+      if (isRunning) return;
+      isRunning = true;
+      void runAll();
+    });
+}
