@@ -13,6 +13,7 @@ export interface RatioLimit {
  * absolute numbers: what they stand beside ran on the same machine a moment before.
  */
 export const RATIO_LIMITS: readonly RatioLimit[] = [
+  { workload: 'W0', beside: 'insert', most: 3 },
   { workload: 'W1', beside: 'naive', least: 15 },
   { workload: 'W1', beside: 'socketio', least: 0.25 },
   { workload: 'W2', beside: 'naive', least: 10 },

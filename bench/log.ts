@@ -157,6 +157,7 @@ function makeCommand(senderId: string, conversation: string): AppendCommand {
     conversationId: conversation,
     senderId,
     content: 'A message as long as many a line that people write each other.',
+    sealed: null,
     sanitized: false,
     clientMessageId: id,
     requestDigest: id,
@@ -223,7 +224,7 @@ async function measureList({ prisma }: Database, databaseUrl: string) {
   );
   console.log(`${format(SIZES.messages)} messages made in ${format((performance.now() - start) / 1_000)} s`);
 
-  const repository = new ConversationsRepository(prisma);
+  const repository = new ConversationsRepository(prisma, (row) => row);
   const read = () => repository.findPage(READER, 'all', undefined, page);
   const times: number[] = [];
   for (let count = 0; count < SIZES.reads; count += 1) {
@@ -233,7 +234,7 @@ async function measureList({ prisma }: Database, databaseUrl: string) {
     if (views.length !== page) throw new Error(`the list has ${views.length} entries`);
   }
   const plan = await explain(prisma, (client) =>
-    new ConversationsRepository(client).findPage(READER, 'all', undefined, page),
+    new ConversationsRepository(client, (row) => row).findPage(READER, 'all', undefined, page),
   );
   const hasSeqScan = /Seq Scan/.test(plan);
   const report = [

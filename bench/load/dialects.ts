@@ -15,6 +15,8 @@ export interface Dialect {
   /** The first thing said, or null. */
   greeting(token: string): string | null;
   send(id: number, message: { conversationId: string; content: string; clientMessageId: string }): string;
+  /** Another command of the product's, acknowledged as a send is. */
+  command?(id: number, name: string, input: Readonly<Record<string, unknown>>): string;
   read(text: Buffer): Heard;
   /** Whether a text may be a message for the members: those are told apart from the rest by looking at bytes. */
   mayBeMessage(text: Buffer): boolean;
@@ -31,6 +33,7 @@ export function socketIoDialect(ready: string | null): Dialect {
     path: ({ conversationId }) => `/socket.io/?EIO=4&transport=websocket&room=${conversationId}`,
     greeting: (token) => `40${JSON.stringify({ token })}`,
     send: (id, message) => `42${id}${JSON.stringify(['message:send', message])}`,
+    command: (id, name, input) => `42${id}${JSON.stringify([name, input])}`,
     mayBeMessage: (text) => text[0] === FOUR && text[1] === TWO,
     read: (text) => {
       if (text[0] === TWO) return PONG;

@@ -4,7 +4,8 @@ import { LoadSocket } from './web-socket.ts';
 
 /** What the load is put on. */
 export interface Server {
-  readonly port: number;
+  /** One of each node; connections are spread over them in turn. */
+  readonly ports: readonly number[];
   readonly dialect: Dialect;
   /** Promises to tell messages in the order of their numbers. Where it does not, what came out of order is counted. */
   readonly keepsOrder: boolean;
@@ -31,10 +32,14 @@ export interface Seen {
   readonly deliveryMs: Float64Array;
   /** Messages that did not have the number after the one before. */
   readonly outOfOrder: number;
+  /** Other commands that were answered. */
+  readonly acts: number;
 }
 
 const CONTENT = 'A message as long as many a line that people write each other.';
 const CONNECTING_AT_ONCE = 64;
+/** Numbers of commands that are no sends. */
+const FIRST_ACT = 1_000_000_000;
 /** For what was sent to arrive, and for a person to be let in. */
 const PATIENCE_MS = 20_000;
 
@@ -88,6 +93,8 @@ export class Fleet {
   #breach: Error | null = null;
   #isSending = false;
   #rate: NodeJS.Timeout | undefined;
+  #life: NodeJS.Timeout | undefined;
+  #acts = 0;
   #nextKey = 0;
   readonly #prefix = randomBytes(6).toString('base64url');
   #onIdle: (() => void) | null = null;
@@ -108,12 +115,12 @@ export class Fleet {
     const people = plan.conversations.flatMap(({ id, members }) => {
       const channel = new Channel(id);
       fleet.#channels.push(channel);
-      return members.map((person) => ({ channel, person }));
+      return members.map((person, nth) => ({ channel, person, port: server.ports[nth % server.ports.length]! }));
     });
     const queue = people.values();
     await Promise.all(
       Array.from({ length: atOnce }, async () => {
-        for (const { channel, person } of queue) await fleet.#connectOne(server.port, channel, person);
+        for (const { channel, person, port } of queue) await fleet.#connectOne(port, channel, person);
       }),
     );
     fleet.connectSeconds = (performance.now() - start) / 1_000;
@@ -147,6 +154,32 @@ export class Fleet {
     }, 1);
   }
 
+  /**
+   * Beside the sends: people type, mark what they have read, and react to the newest message, at a fixed rate and in
+   * turn. Ends with `finish`.
+   */
+  startLife(perSecond: number): void {
+    const members = this.#channels.flatMap((channel) => channel.members);
+    const start = performance.now();
+    let count = 0;
+    this.#life = setInterval(() => {
+      const due = ((performance.now() - start) * perSecond) / 1_000;
+      for (; count < due; count += 1) this.#act(members[(count * 7) % members.length]!, count);
+    }, 5);
+  }
+
+  #act({ channel, socket, position }: Member, count: number): void {
+    const newest = channel.log[position - 1];
+    const conversationId = channel.id;
+    const [name, input] =
+      newest === undefined || count % 2 === 0
+        ? (['typing:start', { conversationId }] as const)
+        : count % 20 === 1
+          ? (['reaction:add', { conversationId, messageId: idOf(newest), emoji: EMOJI[count % EMOJI.length] }] as const)
+          : (['conversation:read', { conversationId, seq: newest.seq }] as const);
+    socket.send(this.#dialect.command!(FIRST_ACT + count, name, input));
+  }
+
   /** What is seen while `during` lasts. Throws at the first breach. */
   async watch(during: () => Promise<void>): Promise<Seen> {
     this.#forget();
@@ -160,6 +193,7 @@ export class Fleet {
       ackMs: Float64Array.from(this.#ackMs),
       deliveryMs: Float64Array.from(this.#deliveryMs),
       outOfOrder: this.#outOfOrder,
+      acts: this.#acts,
     };
   }
 
@@ -170,12 +204,14 @@ export class Fleet {
     this.#deliveries = 0;
     this.#completed = 0;
     this.#outOfOrder = 0;
+    this.#acts = 0;
   }
 
   /** Waits until all that was sent is acknowledged and delivered, checks it, and disconnects. */
   async finish(): Promise<void> {
     this.#isSending = false;
     clearInterval(this.#rate);
+    clearInterval(this.#life);
     try {
       if (this.#sent.size > 0) await this.#untilIdle();
       if (this.#breach) throw this.#breach;
@@ -191,6 +227,7 @@ export class Fleet {
   /** Cuts all connections. */
   disconnect(): void {
     clearInterval(this.#rate);
+    clearInterval(this.#life);
     for (const { members } of this.#channels) for (const { socket } of members) socket.destroy();
   }
 
@@ -260,6 +297,11 @@ export class Fleet {
   }
 
   #acknowledge(id: number, refusal: string | null): void {
+    if (id >= FIRST_ACT) {
+      if (refusal !== null) this.#fail(refusal);
+      this.#acts += 1;
+      return;
+    }
     const key = this.#waitingAcks[id];
     const sent = key === undefined ? undefined : this.#sent.get(key);
     if (!sent || refusal !== null) {
@@ -322,4 +364,11 @@ export class Fleet {
   #fail(message: string): void {
     this.#breach ??= new Error(message);
   }
+}
+
+const EMOJI = ['👍', '🎉', '❤️', '😀', '🙏'];
+
+function idOf(entry: Entry): string {
+  const [, { message }] = JSON.parse(entry.bytes.toString('utf8', 2)) as [string, { message: { id: string } }];
+  return message.id;
 }

@@ -9,19 +9,22 @@ import { runOnServer } from '../../server/test/support/database.ts';
 import { silentLogger } from '../../server/test/support/logger.ts';
 import type { TestPostgres } from '../../server/test/support/postgres.ts';
 import { endProgram, findFreePort } from '../../server/test/support/processes.ts';
+import { startRedis } from '../../server/test/support/redis.ts';
 import { type Dialect, plainDialect, socketIoDialect } from '../load/dialects.ts';
 import type { Server } from '../load/fleet.ts';
-import { CORES, cpuMs, pinned, proportionalSetKiB } from '../support/machine.ts';
+import { CORES, cpuMs, pin, pinned, proportionalSetKiB } from '../support/machine.ts';
 import { type Seeded, seedDatabase } from '../support/seed.ts';
 import { SECRET } from '../support/tokens.ts';
 
-export type TargetName = 'product' | 'embedded' | 'naive' | 'socketio' | 'ws';
+export type TargetName = 'product' | 'cluster' | 'embedded' | 'naive' | 'insert' | 'socketio' | 'ws';
 
 /** Titles of the targets, as tables show them. */
 export const TITLES: Readonly<Record<TargetName, string>> = {
   product: 'Parley on PostgreSQL',
+  cluster: 'two nodes of Parley, with Redis',
   embedded: 'Parley on PGlite',
   naive: 'naive server',
+  insert: 'Socket.IO and one INSERT',
   socketio: 'bare Socket.IO',
   ws: 'bare ws',
 };
@@ -48,7 +51,9 @@ export interface TargetOptions {
 const PROGRAMS: Readonly<Record<TargetName, string>> = {
   product: '../../server/src/main.ts',
   embedded: '../../server/src/main.ts',
+  cluster: '../../server/src/main.ts',
   naive: '../naive/server.ts',
+  insert: '../bare/insert.ts',
   socketio: '../bare/socketio.ts',
   ws: '../bare/ws.ts',
 };
@@ -56,7 +61,9 @@ const PROGRAMS: Readonly<Record<TargetName, string>> = {
 const DIALECTS: Readonly<Record<TargetName, Dialect>> = {
   product: socketIoDialect('ready'),
   embedded: socketIoDialect('ready'),
+  cluster: socketIoDialect('ready'),
   naive: socketIoDialect('ready'),
+  insert: socketIoDialect(null),
   socketio: socketIoDialect(null),
   ws: plainDialect,
 };
@@ -64,35 +71,69 @@ const DIALECTS: Readonly<Record<TargetName, Dialect>> = {
 /** Makes the target's database, starts the server on the core that is measured, and resolves once it answers. */
 export async function startTarget(name: TargetName, options: TargetOptions): Promise<Target> {
   const { postgres, folder } = options;
-  const stored = name === 'product' || name === 'naive' || name === 'embedded';
-  const databaseUrl = name === 'product' || name === 'naive' ? await createDatabase(postgres, name) : undefined;
+  const stored = name !== 'socketio' && name !== 'ws';
+  const databaseUrl = stored && name !== 'embedded' ? await createDatabase(postgres, name) : undefined;
   const dataDir = join(folder, name);
   await rm(dataDir, { recursive: true, force: true });
   if (stored) await prepare({ databaseUrl, dataDir, seed: options.seed });
-  const port = await findFreePort();
-  const log = join(folder, `${name}.log`);
-  const child = startServer(name, port, {
-    log,
-    nodeArgs: options.nodeArgs ?? [],
-    env: { DATA_DIR: dataDir, ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }) },
-  });
+  const redis = name === 'cluster' ? await startRedis() : null;
+  if (redis) pin(redis.pid, CORES.measured);
+  const env = {
+    DATA_DIR: dataDir,
+    ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
+    ...(redis && { REDIS_URL: redis.url }),
+  };
+  const nodes: Node[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(nodes.map(({ child }) => endProgram(child, 'SIGTERM')));
+    await redis?.stop();
+  };
   try {
-    await untilAnswers(child, port);
+    for (let nth = 0; nth < (redis ? 2 : 1); nth += 1) {
+      nodes.push(
+        await startNode(name, { log: join(folder, `${name}-${nth}.log`), nodeArgs: options.nodeArgs ?? [], env }),
+      );
+    }
   } catch (error) {
-    await endProgram(child, 'SIGKILL');
-    throw new Error(`${TITLES[name]} could not be started:\n${await readFile(log, 'utf8')}`, { cause: error });
+    await stop();
+    throw error;
   }
-  const pids = [child.pid!, ...(databaseUrl === undefined ? [] : [postgres.pid])];
+  const own = nodes.map(({ child }) => child.pid!);
+  const pids = [...own, ...(databaseUrl === undefined ? [] : [postgres.pid]), ...(redis ? [redis.pid] : [])];
   return {
     name,
-    port,
+    ports: nodes.map(({ port }) => port),
     dialect: DIALECTS[name],
     // Its transactions end in the order of the numbers; what follows them in the process may not.
     keepsOrder: name !== 'naive',
     cpuMs: () => cpuMs(pids),
-    proportionalSetKiB: () => proportionalSetKiB(child.pid!),
-    stop: () => endProgram(child, 'SIGTERM'),
+    proportionalSetKiB: () => own.reduce((sum, pid) => sum + proportionalSetKiB(pid), 0),
+    stop,
   };
+}
+
+interface Node {
+  readonly child: ChildProcess;
+  readonly port: number;
+}
+
+/** Resolves once it answers. */
+async function startNode(name: TargetName, how: StartOptions): Promise<Node> {
+  const port = await findFreePort();
+  const child = startServer(name, port, how);
+  try {
+    await untilAnswers(child, port);
+    return { child, port };
+  } catch (error) {
+    await endProgram(child, 'SIGKILL');
+    throw new Error(`${TITLES[name]} could not be started:\n${await readFile(how.log, 'utf8')}`, { cause: error });
+  }
+}
+
+interface StartOptions {
+  readonly log: string;
+  readonly nodeArgs: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
 }
 
 async function createDatabase(postgres: TestPostgres, name: string): Promise<string> {
@@ -116,11 +157,7 @@ async function prepare(options: {
   }
 }
 
-function startServer(
-  name: TargetName,
-  port: number,
-  { log, nodeArgs, env }: { log: string; nodeArgs: readonly string[]; env: Record<string, string> },
-): ChildProcess {
+function startServer(name: TargetName, port: number, { log, nodeArgs, env }: StartOptions): ChildProcess {
   const program = fileURLToPath(new URL(PROGRAMS[name], import.meta.url));
   const [command, ...args] = pinned(CORES.measured, [process.execPath, ...nodeArgs, program]);
   const output = openSync(log, 'w');

@@ -1,11 +1,13 @@
+import { mixedLife } from './living.ts';
 import { reading } from './reading.ts';
 import { reconnectStorm } from './reconnecting.ts';
-import { closedLoop, idleConnections, openLoop } from './sending.ts';
+import { closedLoop, idleConnections, oneInFlight, openLoop, twoNodes } from './sending.ts';
 import type { Scale, Workload } from './workload.ts';
 
 /** Every workload, in the order of a run. */
 export function allWorkloads(scale: Scale): readonly Workload[] {
   return [
+    oneInFlight(scale),
     closedLoop('W1', scale),
     openLoop('W1', scale),
     closedLoop('W2', scale),
@@ -14,6 +16,8 @@ export function allWorkloads(scale: Scale): readonly Workload[] {
     openLoop('W3', scale),
     idleConnections(scale),
     reading(scale),
+    mixedLife(scale),
+    twoNodes(scale),
     reconnectStorm(scale),
   ];
 }

@@ -27,7 +27,7 @@ export function reading(scale: Scale): Workload {
     chief: 'list',
     seed: (database) => seedHistory(database, { conversations: CONVERSATIONS, messages: scale.messages }),
     measure: async (target) => {
-      const rest = new RestLoad(target.port, await tokenOf(READER), AT_ONCE);
+      const rest = new RestLoad(target.ports[0]!, await tokenOf(READER), AT_ONCE);
       try {
         return await measureReads(target, rest, each, scale);
       } finally {
@@ -60,7 +60,7 @@ async function measureReads(target: Target, rest: RestLoad, each: number, scale:
 }
 
 /** Calls one after the other on each of a few connections, for so long. */
-async function measureRate(
+export async function measureRate(
   durationMs: number,
   call: (count: number) => Promise<unknown>,
 ): Promise<{ perSecond: number; p99: number }> {

@@ -31,13 +31,38 @@ const METRICS: readonly Metric[] = [
   { key: 'outOfOrder', title: 'out of order, ‰' },
 ];
 
+/** W0: one message at a time, of one person to another. What an acknowledgement takes when nothing else is done. */
+export function oneInFlight(scale: Scale): Workload {
+  const shape = { conversations: 1, people: 2, senders: 1 };
+  return {
+    id: 'W0',
+    title: 'one conversation of two, one send in flight',
+    targets: ['product', 'embedded', 'naive', 'insert', 'socketio'],
+    metrics: METRICS,
+    chief: 'ackP50',
+    lessIsBetter: true,
+    seed: (database) => seedConversations(database, shape.conversations, (nth) => membersOf(shape, nth)),
+    measure: async (target) =>
+      withFleet(target, shape, async (fleet) => {
+        fleet.startClosed(shape.senders);
+        return watch(target, fleet, scale);
+      }),
+  };
+}
+
+/** W7: W2 on two nodes, the members of each conversation on both; beside it one node. They share the measured core. */
+export function twoNodes(scale: Scale): Workload {
+  const { title, ...workload } = closedLoop('W2', scale);
+  return { ...workload, id: 'W7', title: `${title}, members on two nodes`, targets: ['cluster', 'product'] };
+}
+
 /** Each sender sends again as soon as all have the message before: what the server can do at most. */
 export function closedLoop(id: keyof typeof SHAPES, scale: Scale): Workload {
   const shape = SHAPES[id];
   return {
     id,
     title: shape.title,
-    targets: ['product', 'embedded', 'naive', 'socketio', 'ws'],
+    targets: ['product', 'embedded', 'naive', 'insert', 'socketio', 'ws'],
     metrics: METRICS,
     chief: 'sends',
     seed: (database) => seedConversations(database, shape.conversations, (nth) => membersOf(shape, nth)),
