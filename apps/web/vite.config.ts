@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import tailwindcss from '@tailwindcss/vite';
@@ -82,28 +84,24 @@ function listOfAssets(): Plugin {
   };
 }
 
-/** Compressed copies beside the files, so that the server need not compress on each request. */
+/**
+ * Compressed copies beside the files, so that the server need not compress on each request. Made from what was written: until
+ * then other plugins still fill in names.
+ */
 function compressed(): Plugin {
   return {
     name: 'parley:compressed',
     apply: 'build',
-    async generateBundle(_options, bundle) {
-      const entries = Object.entries(bundle).filter(([name]) => /\.(?:js|css|json|html|svg)$/.test(name));
+    async writeBundle({ dir = 'dist' }, bundle) {
+      const names = Object.keys(bundle).filter((name) => /\.(?:js|css|json|html|svg)$/.test(name));
       await Promise.all(
-        entries.map(async ([fileName, output]) => {
-          const source = Buffer.from(output.type === 'chunk' ? output.code : output.source);
+        names.map(async (name) => {
+          const path = join(dir, name);
+          const source = await readFile(path);
           if (source.length < 1024) return;
           const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: source.length };
-          this.emitFile({
-            type: 'asset',
-            fileName: `${fileName}.br`,
-            source: await promisify(brotliCompress)(source, { params }),
-          });
-          this.emitFile({
-            type: 'asset',
-            fileName: `${fileName}.gz`,
-            source: await promisify(gzip)(source, { level: 9 }),
-          });
+          await writeFile(`${path}.br`, await promisify(brotliCompress)(source, { params }));
+          await writeFile(`${path}.gz`, await promisify(gzip)(source, { level: 9 }));
         }),
       );
     },

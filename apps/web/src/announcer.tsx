@@ -1,4 +1,4 @@
-import { plainText, useParleyClient, useSnapshot } from '@parley/react';
+import { briefOf, useParleyClient, useSnapshot } from '@parley/react';
 import { useEffect, useState } from 'react';
 import { currentRoute } from './router.ts';
 import { useTexts } from './texts/texts.tsx';
@@ -17,7 +17,7 @@ export function Announcer() {
       client.on('message', ({ conversationId, message }) => {
         const name = users[message.senderId]?.name ?? texts.unknownPerson;
         const here = currentRoute().conversationId === conversationId;
-        const text = plainText(message.content ?? '').slice(0, LONGEST);
+        const text = briefOf(message, texts).slice(0, LONGEST);
         setWords(here ? texts.announceMessage(name, text) : texts.announceElsewhere(name));
       }),
     [client, texts, users],

@@ -5,17 +5,22 @@ import {
   faceOf,
   useConnection,
   useConversationHandle,
+  useFormats,
   useParleyClient,
+  usePresence,
   useSnapshot,
 } from '@parley/react';
-import { ArrowLeft, DoorOpen, Info, SearchX } from 'lucide-react';
+import { ArrowLeft, DoorOpen, Info, Search, SearchX } from 'lucide-react';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { ConversationThread } from './conversation-thread.tsx';
 import { errorText } from './error-text.ts';
+import { presenceText } from './presence-text.ts';
 import { navigate } from './router.ts';
+import { openSearch, sidePane } from './side-pane.ts';
 import { useTexts } from './texts/texts.tsx';
 import { Empty } from './ui/empty.tsx';
 import { ErrorBoundary } from './ui/error-boundary.tsx';
+import { useValue } from './value.ts';
 
 const DetailsPane = lazy(async () => ({ default: (await import('./details-pane.tsx')).DetailsPane }));
 
@@ -24,10 +29,15 @@ export function ConversationPane({ id, seq }: { readonly id: string; readonly se
   const state = useSnapshot((snapshot) => snapshot.conversations[id]);
   const hydrated = useSnapshot((snapshot) => snapshot.hydrated);
   const missing = useMissing(id, state === undefined && hydrated);
-  const [details, setDetails] = useState(false);
+  const details = useValue(sidePane)?.kind === 'details';
+  const setDetails = (open: boolean) => sidePane.set(open ? { kind: 'details' } : null);
   const removed = useRemoved(id);
   const texts = useTexts();
   const userId = useSnapshot((snapshot) => snapshot.userId);
+  // Another conversation begins without the details of the one before.
+  useEffect(() => {
+    if (sidePane.get()?.kind === 'details') sidePane.set(null);
+  }, []);
 
   if (removed || (state === undefined && missing)) return <Gone removed={removed} reason={missing} />;
   if (state === undefined) return <PaneSkeleton />;
@@ -61,8 +71,10 @@ function Header({ state, details, onDetails }: HeaderProps) {
   const texts = useTexts();
   const userId = useSnapshot((snapshot) => snapshot.userId);
   const title = conversationTitle(state, userId, texts);
+  const formats = useFormats();
   const face = faceOf(state, userId);
   const { type, participantCount } = state.conversation;
+  const presence = usePresence(type === 'direct' ? [face.id] : [])[face.id];
   return (
     <header className="flex min-h-16 items-center gap-3 border-b border-line px-3 md:px-5">
       <button type="button" className="icon-button md:hidden" aria-label={texts.back} onClick={() => navigate('/')}>
@@ -74,17 +86,33 @@ function Header({ state, details, onDetails }: HeaderProps) {
         onClick={onDetails}
         aria-expanded={details}
       >
-        <Avatar name={title} id={face.id} src={face.avatarUrl} size={38} square={type !== 'direct'} />
+        <Avatar
+          name={title}
+          id={face.id}
+          src={face.avatarUrl}
+          size={38}
+          square={type !== 'direct'}
+          presence={type === 'direct' ? presence?.status : undefined}
+        />
         <span className="min-w-0">
           <span className="block truncate font-semibold leading-tight" dir="auto">
             {title}
           </span>
           <span className="block truncate text-small text-soft">
             {type === 'direct'
-              ? texts.direct
+              ? (presenceText(presence, texts, formats) ?? texts.direct)
               : `${type === 'channel' ? texts.channel : texts.group} · ${texts.memberCount(participantCount)}`}
           </span>
         </span>
+      </button>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label={texts.searchHere}
+        title={texts.searchHere}
+        onClick={() => openSearch(state.id)}
+      >
+        <Search size={20} />
       </button>
       <button
         type="button"

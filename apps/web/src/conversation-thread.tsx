@@ -1,6 +1,14 @@
-import { type ConversationState, type Message, type OutgoingMessage, receiptOf, type User } from '@parley/client';
+import {
+  type ConversationState,
+  type Message,
+  type OutgoingMessage,
+  ParleyError,
+  receiptOf,
+  type User,
+} from '@parley/client';
 import {
   Avatar,
+  briefOf,
   Composer,
   type ComposerHandle,
   conversationTitle,
@@ -19,22 +27,36 @@ import {
   type ThreadHandle,
   TypingIndicator,
   useConversationHandle,
+  useFormats,
   useMessages,
+  useParleyClient,
   useSecondsUntil,
   useSnapshot,
   useTyping,
+  useUploads,
+  type Voice,
+  voiceOf,
 } from '@parley/react';
-import { Smile, X } from 'lucide-react';
-import { memo, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { Attachments } from '@parley/react/attachments';
+import { Mic, Smile, X } from 'lucide-react';
+import { lazy, memo, type ReactNode, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { setBlocked, useBlocked } from './blocks.ts';
 import { ThreadSkeleton } from './conversation-pane.tsx';
 import { showDialog } from './dialogs/dialogs.ts';
 import { draftsOf, setDraft } from './drafts.ts';
 import { EmojiPopover, emojiCompletion } from './emoji.tsx';
 import { errorText } from './error-text.ts';
+import { addFiles, filesIn } from './files/add-files.ts';
+import { AttachButton } from './files/attach-button.tsx';
+import { DropZone } from './files/drop-zone.tsx';
+import { OutgoingFiles } from './files/outgoing-files.tsx';
+import { UploadTray } from './files/upload-tray.tsx';
 import { MessageMenu, ReadersPopover, useMessageCommands } from './message-menu.tsx';
-import { pathOf } from './router.ts';
+import { pathOf, useRoute } from './router.ts';
+import { useUploadsOfSession } from './session.ts';
 import type { AppTexts } from './texts/app-texts.ts';
 import { useTexts } from './texts/texts.tsx';
+import { showToast } from './ui/toast.tsx';
 import { useValue } from './value.ts';
 
 /** What the composer is about, besides a new message. */
@@ -46,6 +68,9 @@ type Context =
 type Floating =
   | { readonly kind: 'menu' | 'react' | 'readers'; readonly message: Message; readonly anchor: HTMLElement }
   | { readonly kind: 'emoji'; readonly anchor: HTMLElement };
+
+const GalleryHost = lazy(async () => ({ default: (await import('./files/gallery-host.tsx')).GalleryHost }));
+const VoiceRecorder = lazy(async () => ({ default: (await import('./files/voice-recorder.tsx')).VoiceRecorder }));
 
 const KEPT_MESSAGES = 1_500;
 
@@ -60,6 +85,14 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
   const { people, typing, stopTyping } = useTyping(id);
   const drafts = useValue(useMemo(() => draftsOf(userId ?? ''), [userId]));
   const [context, setContext] = useState<Context | null>(null);
+  const client = useParleyClient();
+  const uploads = useUploadsOfSession();
+  const files = useUploads(uploads, id);
+  const blocked = useBlocked();
+  const [pictureId, setPictureId] = useState<string | null>(null);
+  const [recording, setRecording] = useState(false);
+  const slowUntil = slowModeEnd(state, userId);
+  const slowSeconds = useSecondsUntil(slowUntil);
   const [floating, setFloating] = useState<Floating | null>(null);
   const thread = useRef<ThreadHandle>(null);
   const composer = useRef<ComposerHandle>(null);
@@ -93,12 +126,13 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
     if (matchMedia('(hover: hover)').matches) composer.current?.focus();
   }, []);
 
-  // A permalink followed while the conversation is open.
-  const shownSeq = useRef(seq);
+  // A permalink followed while the conversation is open, also the same one once more.
+  const { visit } = useRoute();
+  const shownVisit = useRef(visit);
   useEffect(() => {
-    if (seq !== null && seq !== shownSeq.current) thread.current?.jumpTo(seq);
-    shownSeq.current = seq;
-  }, [seq]);
+    if (seq !== null && visit !== shownVisit.current) thread.current?.jumpTo(seq);
+    shownVisit.current = visit;
+  }, [seq, visit]);
 
   const begin = useCallback((next: Context | null) => {
     setContext(next);
@@ -162,8 +196,25 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
       void handle.editOutgoing(context.item.id, { ...context.item.intent.draft, content, ...named });
       return begin(null);
     }
-    void handle.send({ content, ...named, ...(context?.kind === 'reply' && { replyToId: context.message.id }) });
+    const ready = files.filter(({ status }) => status !== 'failed').map((file) => file.id);
+    if (content === '' && ready.length === 0) return;
+    const draftOf = { content, ...named, ...(context?.kind === 'reply' && { replyToId: context.message.id }) };
+    void uploads.send(id, draftOf, ready);
     setDraft(userId ?? '', id, '');
+    setContext(null);
+    thread.current?.jumpToNewest();
+  };
+
+  const attach = (chosen: readonly File[]) => {
+    if (chosen.length === 0) return;
+    void addFiles(uploads, { conversationId: id, files: chosen, already: files.length, texts });
+    composer.current?.focus();
+  };
+  const sendVoice = (file: File, voice: Voice) => {
+    setRecording(false);
+    const metadata = { voice: { durationMs: Math.round(voice.durationMs), waveform: [...voice.waveform] } };
+    const replyTo = context?.kind === 'reply' ? { replyToId: context.message.id } : {};
+    void uploads.send(id, { content: '', metadata, ...replyTo }, [uploads.add(id, file)]);
     setContext(null);
     thread.current?.jumpToNewest();
   };
@@ -177,6 +228,16 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
 
   const nameOf = useCallback((person: string) => users[person]?.name ?? texts.unknownPerson, [users, texts]);
   const showAuthor = state.conversation.type !== 'direct';
+  const renderAttachments = useCallback(
+    (message: Message) => (
+      <Attachments
+        attachments={message.attachments}
+        voice={voiceOf(message.metadata)}
+        onOpen={(attachment) => setPictureId(attachment.id)}
+      />
+    ),
+    [],
+  );
   const renderMessage = (row: Row, rowState: RowState): ReactNode => {
     const { item } = row;
     if (item.kind === 'gap') return null;
@@ -189,6 +250,7 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
           current={rowState.current}
           mentions={mentionables}
           reason={item.item.error ? errorText(item.item.error, texts) : undefined}
+          files={<OutgoingFiles item={item.item} uploads={uploads} />}
           onRetry={() => void handle.retry(item.item.id)}
           onChange={() => begin({ kind: 'rewrite', item: item.item, text: item.item.intent.draft.content })}
           onDiscard={() => void handle.discard(item.item.id)}
@@ -209,6 +271,7 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
         receipt={message.senderId === userId ? receiptOf(state, message) : null}
         actions={actions}
         nameOf={nameOf}
+        renderAttachments={renderAttachments}
       />
     );
   };
@@ -219,50 +282,109 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
     null,
   );
 
+  const reason = disabledReason({
+    state,
+    userId,
+    blocked,
+    texts,
+    join: () => void handle.join(),
+    unblock: (person) =>
+      void setBlocked(client, person, false).catch((error: unknown) =>
+        showToast({ text: errorText(ParleyError.from(error), texts), tone: 'danger' }),
+      ),
+  });
+  const changing = context?.kind === 'edit' || context?.kind === 'rewrite';
+
   return (
     <>
-      <Thread
-        key={id}
-        ref={thread}
-        messages={messages}
-        userId={userId}
-        unreadAfterSeq={unreadAfterSeq}
-        startAtSeq={seq}
-        renderMessage={renderMessage}
-        loading={<ThreadSkeleton />}
-        beginning={<Beginning state={state} />}
-        onSeen={(seen) => {
-          const { me } = latest.current.conversation;
-          if (me && seen > me.lastReadSeq) handle.markRead(seen);
-        }}
-        onLarge={(around) => handle.trim({ around, keep: KEPT_MESSAGES })}
-        onLeave={() => composer.current?.focus()}
-      />
-      <RateNotice until={limitedUntil} />
-      <Composer
-        ref={composer}
-        value={text}
-        onChange={change}
-        onSend={send}
-        editing={context?.kind === 'edit'}
-        completions={completions}
-        disabledReason={disabledReason(state, texts, () => void handle.join())}
-        onCancel={context ? () => begin(null) : undefined}
-        onEditLast={editLast}
-        context={context && <ContextLine context={context} nameOf={nameOf} onCancel={() => begin(null)} />}
-        after={
-          <button
-            type="button"
-            className="parley-composer-button"
-            aria-label={texts.emoji}
-            title={texts.emoji}
-            aria-haspopup="dialog"
-            onClick={(event) => setFloating({ kind: 'emoji', anchor: event.currentTarget })}
-          >
-            <Smile size={20} />
-          </button>
-        }
-      />
+      <DropZone
+        title={conversationTitle(state, userId, texts)}
+        enabled={reason === null && !changing && !recording}
+        onFiles={attach}
+      >
+        <Thread
+          key={id}
+          ref={thread}
+          messages={messages}
+          userId={userId}
+          unreadAfterSeq={unreadAfterSeq}
+          startAtSeq={seq}
+          renderMessage={renderMessage}
+          loading={<ThreadSkeleton />}
+          beginning={<Beginning state={state} />}
+          onSeen={(seen) => {
+            const { me } = latest.current.conversation;
+            if (me && seen > me.lastReadSeq) handle.markRead(seen);
+          }}
+          onLarge={(around) => handle.trim({ around, keep: KEPT_MESSAGES })}
+          onLeave={() => composer.current?.focus()}
+        />
+        <RateNotice until={limitedUntil} />
+        {slowSeconds > 0 && reason === null && <Notice>{texts.slowModeWait(slowSeconds)}</Notice>}
+        {recording && reason === null ? (
+          <Suspense fallback={<div className="h-[46px]" />}>
+            <VoiceRecorder onDone={sendVoice} onCancel={() => setRecording(false)} />
+          </Suspense>
+        ) : (
+          <Composer
+            ref={composer}
+            value={text}
+            onChange={change}
+            onSend={send}
+            editing={context?.kind === 'edit'}
+            carries={!changing && files.some(({ status }) => status !== 'failed')}
+            holdSend={slowSeconds > 0 && !changing}
+            completions={completions}
+            disabledReason={reason}
+            onCancel={context ? () => begin(null) : undefined}
+            onEditLast={editLast}
+            onPaste={(event) => {
+              const pasted = filesIn(event.clipboardData);
+              if (pasted.length === 0 || changing) return;
+              event.preventDefault();
+              attach(pasted);
+            }}
+            context={
+              <>
+                {context && <ContextLine context={context} nameOf={nameOf} onCancel={() => begin(null)} />}
+                {!changing && files.length > 0 && <UploadTray uploads={uploads} files={files} />}
+              </>
+            }
+            before={!changing && <AttachButton onFiles={attach} />}
+            after={
+              <>
+                <button
+                  type="button"
+                  className="parley-composer-button"
+                  aria-label={texts.emoji}
+                  title={texts.emoji}
+                  aria-haspopup="dialog"
+                  onClick={(event) => setFloating({ kind: 'emoji', anchor: event.currentTarget })}
+                >
+                  <Smile size={20} />
+                </button>
+                {!changing && text === '' && files.length === 0 && canRecord && (
+                  <button
+                    type="button"
+                    className="parley-composer-button"
+                    aria-label={texts.recordVoice}
+                    title={texts.recordVoice}
+                    disabled={slowSeconds > 0}
+                    onClick={() => setRecording(true)}
+                  >
+                    <Mic size={20} />
+                  </button>
+                )}
+              </>
+            }
+          />
+        )}
+      </DropZone>
+      {pictureId !== null && (
+        <Suspense>
+          <GalleryHost state={state} startId={pictureId} onClose={() => setPictureId(null)} />
+        </Suspense>
+      )}
       <TypingIndicator names={people.map(({ name }) => name)} />
       {floating?.kind === 'menu' && (
         <MessageMenu
@@ -321,6 +443,7 @@ interface MessageRowProps {
   readonly receipt: ReceiptState | null;
   readonly actions: MessageActions;
   readonly nameOf: (userId: string) => string;
+  readonly renderAttachments: (message: Message) => ReactNode;
 }
 
 function MessageRow({ row, rowState, message, users, ...rest }: MessageRowProps) {
@@ -365,11 +488,12 @@ const Beginning = memo(function Beginning({ state }: { readonly state: Conversat
 function RateNotice({ until }: { readonly until: number | null }) {
   const texts = useTexts();
   const seconds = useSecondsUntil(until);
-  if (seconds === 0) return null;
+  return seconds === 0 ? null : <Notice>{texts.tooFast(seconds)}</Notice>;
+}
+
+function Notice({ children }: { readonly children: ReactNode }) {
   return (
-    <p className="mx-auto mb-2 rounded-full bg-warn-soft px-4 py-1.5 text-small font-medium text-warn">
-      {texts.tooFast(seconds)}
-    </p>
+    <p className="mx-auto mb-2 rounded-full bg-warn-soft px-4 py-1.5 text-small font-medium text-warn">{children}</p>
   );
 }
 
@@ -381,12 +505,13 @@ interface ContextLineProps {
 
 function ContextLine({ context, nameOf, onCancel }: ContextLineProps) {
   const texts = useTexts();
-  const content = context.kind === 'rewrite' ? context.item.intent.draft.content : (context.message.content ?? '');
+  const content =
+    context.kind === 'rewrite' ? plainText(context.item.intent.draft.content) : briefOf(context.message, texts);
   return (
     <div className="parley-composer-context">
       <div>
         <strong>{context.kind === 'reply' ? texts.replyingTo(nameOf(context.message.senderId)) : texts.editing}</strong>
-        <p dir="auto">{plainText(content)}</p>
+        <p dir="auto">{content}</p>
       </div>
       <button type="button" className="icon-button" aria-label={texts.cancel} onClick={onCancel}>
         <X size={18} />
@@ -395,19 +520,60 @@ function ContextLine({ context, nameOf, onCancel }: ContextLineProps) {
   );
 }
 
+interface DisabledOptions {
+  readonly state: ConversationState;
+  readonly userId: string | null;
+  readonly blocked: ReadonlySet<string>;
+  readonly texts: AppTexts;
+  readonly join: () => void;
+  readonly unblock: (userId: string) => void;
+}
+
 /** Why one may not write here; null where one may. */
-function disabledReason({ conversation }: ConversationState, texts: AppTexts, join: () => void): ReactNode {
-  const { me, type } = conversation;
+function disabledReason({ state, userId, blocked, texts, join, unblock }: DisabledOptions): ReactNode {
+  const { me, type, readOnly } = state.conversation;
   if (me === null && type === 'channel') {
-    return (
-      <span className="flex flex-wrap items-center justify-center gap-3">
-        {texts.joinToWrite}
-        <button type="button" className="button button-primary" onClick={join}>
-          {texts.join}
-        </button>
-      </span>
-    );
+    return <ReasonWith text={texts.joinToWrite} action={texts.join} onPress={join} />;
   }
   if (me === null) return texts.onlyReading;
+  if (type === 'direct') {
+    const other = Object.values(state.participants).find(({ user }) => user.id !== userId)?.user;
+    if (other && blocked.has(other.id)) {
+      return (
+        <ReasonWith text={texts.youBlocked(other.name)} action={texts.unblock} onPress={() => unblock(other.id)} />
+      );
+    }
+  }
+  const until = userId === null ? null : (state.participants[userId]?.silencedUntil ?? null);
+  if (until !== null && Date.parse(until) > Date.now()) return <Silenced until={until} />;
+  if (readOnly && me.role === 'member') return texts.readOnlyConversation;
   return me.role === 'readonly' ? texts.readonlyHere : null;
 }
+
+function ReasonWith(props: { readonly text: string; readonly action: string; readonly onPress: () => void }) {
+  return (
+    <span className="flex flex-wrap items-center justify-center gap-3">
+      {props.text}
+      <button type="button" className="button button-primary" onClick={props.onPress}>
+        {props.action}
+      </button>
+    </span>
+  );
+}
+
+function Silenced({ until }: { readonly until: string }) {
+  const texts = useTexts();
+  const formats = useFormats();
+  return texts.silencedUntil(formats.full(until));
+}
+
+/** When a member may write again in a conversation with slow mode; null where one need not wait. */
+function slowModeEnd({ conversation, timeline }: ConversationState, userId: string | null): number | null {
+  const { me, slowModeSeconds } = conversation;
+  if (slowModeSeconds === 0 || me?.role !== 'member') return null;
+  const own = timeline.findLast((item) => item.kind === 'message' && item.message.senderId === userId);
+  return own?.kind === 'message' ? Date.parse(own.message.createdAt) + slowModeSeconds * 1000 : null;
+}
+
+/** Browsers let nobody listen on a page that came without TLS. */
+const canRecord = typeof MediaRecorder !== 'undefined' && navigator.mediaDevices !== undefined;

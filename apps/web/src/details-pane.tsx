@@ -1,12 +1,23 @@
 import { type ConversationState, ParleyError, type Participant, type Role } from '@parley/client';
-import { Avatar, conversationTitle, faceOf, useConversationHandle, useSnapshot } from '@parley/react';
+import {
+  Avatar,
+  conversationTitle,
+  faceOf,
+  useConversationHandle,
+  useFormats,
+  useParleyClient,
+  usePresence,
+  useSnapshot,
+} from '@parley/react';
 import {
   Archive,
   ArchiveRestore,
+  Ban,
   Bell,
   BellOff,
   Ellipsis,
   LogOut,
+  MessageSquareOff,
   Pencil,
   Pin,
   PinOff,
@@ -15,9 +26,11 @@ import {
   X,
 } from 'lucide-react';
 import { type ReactNode, useEffect, useState } from 'react';
+import { setBlocked, useBlocked } from './blocks.ts';
 import { isMuted } from './commands.ts';
 import { showDialog } from './dialogs/dialogs.ts';
 import { errorText } from './error-text.ts';
+import { presenceText } from './presence-text.ts';
 import { navigate } from './router.ts';
 import { MuteMenu } from './sidebar.tsx';
 import { useTexts } from './texts/texts.tsx';
@@ -25,6 +38,12 @@ import { Menu, type MenuItem } from './ui/menu.tsx';
 import { showToast } from './ui/toast.tsx';
 
 const ICON = 18;
+/** How long somebody may be silenced for. */
+const SILENCES = [
+  { hours: 1, label: 'silenceHour' },
+  { hours: 24, label: 'silenceDay' },
+  { hours: 24 * 7, label: 'silenceWeek' },
+] as const;
 const ROLES = ['owner', 'moderator', 'member', 'readonly'] as const satisfies readonly Role[];
 
 /** Who is in a conversation and what can be done with it as a whole. */
@@ -38,6 +57,13 @@ export function DetailsPane({ state, onClose }: { readonly state: ConversationSt
   const face = faceOf(state, userId);
   const manages = type !== 'direct' && (me?.role === 'owner' || me?.role === 'moderator');
   const muted = isMuted(state);
+  const client = useParleyClient();
+  const formats = useFormats();
+  const other = type === 'direct' ? face.id : null;
+  const presence = usePresence(other === null ? [] : [other]);
+  const blocked = useBlocked();
+  const isBlocked = other !== null && blocked.has(other);
+  const tell = (error: unknown) => showToast({ text: errorText(ParleyError.from(error), texts), tone: 'danger' });
 
   useEffect(() => {
     if (state.participantsLoaded) return;
@@ -82,13 +108,20 @@ export function DetailsPane({ state, onClose }: { readonly state: ConversationSt
         </button>
       </header>
       <div className="flex flex-col items-center gap-2 px-5 pb-5 text-center">
-        <Avatar name={title} id={face.id} src={face.avatarUrl} size={76} square={type !== 'direct'} />
+        <Avatar
+          name={title}
+          id={face.id}
+          src={face.avatarUrl}
+          size={76}
+          square={type !== 'direct'}
+          presence={other === null ? undefined : presence[other]?.status}
+        />
         <p className="mt-1 text-[1.0625rem] font-semibold tracking-tight" dir="auto">
           {title}
         </p>
         <p className="text-small text-soft">
-          {type === 'direct'
-            ? texts.direct
+          {other !== null
+            ? (presenceText(presence[other], texts, formats) ?? texts.direct)
             : `${type === 'channel' ? texts.channel : texts.group} · ${texts.memberCount(participantCount)}`}
         </p>
       </div>
@@ -124,6 +157,7 @@ export function DetailsPane({ state, onClose }: { readonly state: ConversationSt
           <Members state={state} />
         </section>
       )}
+      {manages && <WhoMayWrite state={state} onProblem={tell} />}
       {me && (
         <section className="border-t border-line px-3 py-3">
           {manages && (
@@ -131,6 +165,14 @@ export function DetailsPane({ state, onClose }: { readonly state: ConversationSt
               label={texts.rename}
               icon={<Pencil size={ICON} />}
               onPress={() => showDialog({ kind: 'rename', conversationId: state.id })}
+            />
+          )}
+          {other !== null && (
+            <RowButton
+              label={isBlocked ? texts.unblockPerson(title) : texts.blockPerson(title)}
+              icon={<Ban size={ICON} />}
+              onPress={() => void setBlocked(client, other, !isBlocked).catch(tell)}
+              danger={!isBlocked}
             />
           )}
           <RowButton label={texts.leave} icon={<LogOut size={ICON} />} onPress={leave} danger />
@@ -141,6 +183,63 @@ export function DetailsPane({ state, onClose }: { readonly state: ConversationSt
       )}
       {muting && <MuteMenu id={state.id} anchor={muting} onClose={() => setMuting(null)} />}
     </aside>
+  );
+}
+
+/** How long a member waits between two messages, in seconds. */
+const SLOW = [0, 10, 30, 60, 300, 3600] as const;
+
+interface WhoMayWriteProps {
+  readonly state: ConversationState;
+  readonly onProblem: (error: unknown) => void;
+}
+
+/** Read-only and slow mode. */
+function WhoMayWrite({ state, onProblem }: WhoMayWriteProps) {
+  const texts = useTexts();
+  const handle = useConversationHandle(state.id);
+  const { readOnly, slowModeSeconds } = state.conversation;
+  // Shown as asked for until the server has told it, or refused.
+  const [wanted, setWanted] = useState<{ readOnly?: boolean; slowModeSeconds?: number }>({});
+  const change = (part: { readOnly?: boolean; slowModeSeconds?: number }) => {
+    setWanted((before) => ({ ...before, ...part }));
+    handle.update(part).catch((error: unknown) => {
+      setWanted({});
+      onProblem(error);
+    });
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: told anew, by whomever
+  useEffect(() => setWanted({}), [readOnly, slowModeSeconds]);
+  const choices = SLOW.some((seconds) => seconds === slowModeSeconds) ? SLOW : [...SLOW, slowModeSeconds];
+  return (
+    <section className="border-t border-line px-5 py-3">
+      <h3 className="pb-1 text-small font-semibold text-soft">{texts.whoMayWrite}</h3>
+      <label className="flex min-h-11 items-center gap-3 font-medium">
+        <span className="flex-1">{texts.readOnly}</span>
+        <input
+          type="checkbox"
+          // biome-ignore lint/a11y/useAriaPropsForRole: a checkbox says itself whether it is on
+          role="switch"
+          className="switch"
+          checked={wanted.readOnly ?? readOnly}
+          onChange={(event) => change({ readOnly: event.target.checked })}
+        />
+      </label>
+      <label className="flex min-h-11 items-center gap-3 font-medium">
+        <span className="flex-1">{texts.slowMode}</span>
+        <select
+          className="rounded-lg bg-hover px-2 py-1.5 text-small"
+          value={wanted.slowModeSeconds ?? slowModeSeconds}
+          onChange={(event) => change({ slowModeSeconds: Number(event.target.value) })}
+        >
+          {choices.map((seconds) => (
+            <option key={seconds} value={seconds}>
+              {seconds === 0 ? texts.off : texts.everySeconds(seconds)}
+            </option>
+          ))}
+        </select>
+      </label>
+    </section>
   );
 }
 
@@ -155,6 +254,12 @@ function Members({ state }: { readonly state: ConversationState }) {
     .sort((a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role) || a.user.name.localeCompare(b.user.name));
 
   const tell = (error: unknown) => showToast({ text: errorText(ParleyError.from(error), texts), tone: 'danger' });
+  const client = useParleyClient();
+  const blocked = useBlocked();
+  const formats = useFormats();
+  const presence = usePresence(present.slice(0, 100).map(({ user }) => user.id));
+  const isSilenced = ({ silencedUntil }: Participant) =>
+    silencedUntil !== null && Date.parse(silencedUntil) > Date.now();
   const removes = (person: Participant) =>
     person.user.id !== userId &&
     (myRole === 'owner' || (myRole === 'moderator' && person.role !== 'owner' && person.role !== 'moderator'));
@@ -166,28 +271,68 @@ function Members({ state }: { readonly state: ConversationState }) {
           onSelect: () => void handle.setRole(person.user.id, role).catch(tell),
         }))
       : []),
+    ...(removes(person)
+      ? isSilenced(person)
+        ? [
+            {
+              label: texts.endSilence,
+              separated: true,
+              onSelect: () => void handle.silence(person.user.id, null).catch(tell),
+            },
+          ]
+        : SILENCES.map(({ hours, label }, index) => ({
+            label: texts[label],
+            icon: <MessageSquareOff size={17} />,
+            separated: index === 0 && myRole === 'owner',
+            onSelect: () =>
+              void handle.silence(person.user.id, new Date(Date.now() + hours * 3_600_000).toISOString()).catch(tell),
+          }))
+      : []),
     {
-      label: texts.removePerson,
-      icon: <Trash2 size={17} />,
-      danger: true,
-      separated: myRole === 'owner',
-      onSelect: () => void handle.removeParticipant(person.user.id).catch(tell),
+      label: blocked.has(person.user.id) ? texts.unblockPerson(person.user.name) : texts.blockPerson(person.user.name),
+      icon: <Ban size={17} />,
+      separated: removes(person),
+      onSelect: () => void setBlocked(client, person.user.id, !blocked.has(person.user.id)).catch(tell),
     },
+    ...(removes(person)
+      ? [
+          {
+            label: texts.removePerson,
+            icon: <Trash2 size={17} />,
+            danger: true,
+            onSelect: () => void handle.removeParticipant(person.user.id).catch(tell),
+          },
+        ]
+      : []),
   ];
 
   return (
     <ul>
       {present.map((person) => (
         <li key={person.user.id} className="flex min-h-12 items-center gap-3 rounded-xl px-2">
-          <Avatar name={person.user.name} id={person.user.id} src={person.user.avatarUrl} size={34} />
+          <Avatar
+            name={person.user.name}
+            id={person.user.id}
+            src={person.user.avatarUrl}
+            size={34}
+            presence={person.user.id === userId ? undefined : presence[person.user.id]?.status}
+          />
           <span className="min-w-0 flex-1">
             <span className="block truncate font-medium leading-tight">
               {person.user.name}
               {person.user.id === userId && <span className="text-soft"> ({texts.you})</span>}
             </span>
-            {person.role !== 'member' && <span className="block text-tiny text-soft">{texts.roles[person.role]}</span>}
+            <span className="block truncate text-tiny text-soft">
+              {[
+                person.role !== 'member' && texts.roles[person.role],
+                isSilenced(person) && texts.silenced,
+                person.user.id !== userId && presenceText(presence[person.user.id], texts, formats),
+              ]
+                .filter(Boolean)
+                .join(' · ')}
+            </span>
           </span>
-          {removes(person) && (
+          {person.user.id !== userId && (
             <button
               type="button"
               className="icon-button"

@@ -1,9 +1,11 @@
-import { type ConversationHandle, type ConversationState, type Message, readersOf } from '@parley/client';
+import { type ConversationHandle, type ConversationState, type Message, ParleyError, readersOf } from '@parley/client';
 import { Avatar, useParleyClient, useSnapshot } from '@parley/react';
-import { CheckCheck, Copy, History, Link, MailOpen, Pencil, Reply, SmilePlus, Trash2 } from 'lucide-react';
+import { Ban, CheckCheck, Copy, Flag, History, Link, MailOpen, Pencil, Reply, SmilePlus, Trash2 } from 'lucide-react';
 import { useMemo, useRef } from 'react';
+import { setBlocked, useBlocked } from './blocks.ts';
 import { showDialog } from './dialogs/dialogs.ts';
 import { QUICK_REACTIONS } from './emoji.tsx';
+import { errorText } from './error-text.ts';
 import { useTexts } from './texts/texts.tsx';
 import { Menu, type MenuItem, Popover } from './ui/menu.tsx';
 import { showToast } from './ui/toast.tsx';
@@ -74,8 +76,17 @@ interface MessageMenuProps {
 export function MessageMenu(props: MessageMenuProps) {
   const { state, message, commands, anchor, onClose } = props;
   const texts = useTexts();
+  const client = useParleyClient();
   const userId = useSnapshot((snapshot) => snapshot.userId);
+  const author = useSnapshot((snapshot) => snapshot.users[message.senderId]);
+  const blocked = useBlocked().has(message.senderId);
   const mine = message.senderId === userId;
+  const name = author?.name ?? texts.unknownPerson;
+  const block = () =>
+    setBlocked(client, message.senderId, !blocked).then(
+      () => showToast({ text: blocked ? texts.unblocked(name) : texts.blockedPerson(name) }),
+      (error: unknown) => showToast({ text: errorText(ParleyError.from(error), texts), tone: 'danger' }),
+    );
   const role = state.conversation.me?.role;
   const moderates = role === 'owner' || role === 'moderator';
   const writes = role !== undefined && role !== 'readonly';
@@ -94,7 +105,12 @@ export function MessageMenu(props: MessageMenuProps) {
       shortcut: 'E',
       onSelect: () => commands.edit(message),
     },
-    { label: texts.copyText, icon: <Copy size={ICON} />, shortcut: 'C', onSelect: () => commands.copy(message) },
+    message.content !== '' && {
+      label: texts.copyText,
+      icon: <Copy size={ICON} />,
+      shortcut: 'C',
+      onSelect: () => commands.copy(message),
+    },
     { label: texts.copyLink, icon: <Link size={ICON} />, onSelect: () => commands.copyLink(props.link) },
     role &&
       !mine && {
@@ -110,11 +126,24 @@ export function MessageMenu(props: MessageMenuProps) {
         icon: <History size={ICON} />,
         onSelect: () => showDialog({ kind: 'revisions', message }),
       },
+    role &&
+      !mine && {
+        label: texts.report,
+        icon: <Flag size={ICON} />,
+        separated: true,
+        onSelect: () => showDialog({ kind: 'report', message }),
+      },
+    !mine && {
+      label: blocked ? texts.unblockPerson(name) : texts.blockPerson(name),
+      icon: <Ban size={ICON} />,
+      separated: role === undefined,
+      onSelect: () => void block(),
+    },
     (mine || (moderates && state.conversation.type !== 'direct')) && {
       label: texts.delete,
       icon: <Trash2 size={ICON} />,
       danger: true,
-      separated: true,
+      separated: mine,
       onSelect: () => commands.delete(message),
     },
   ].filter((item) => typeof item === 'object');

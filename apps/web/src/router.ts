@@ -5,7 +5,13 @@ export interface Route {
   readonly conversationId: string | null;
   /** A permalink to this message. */
   readonly seq: number | null;
+  /** The screen of administrators, and which part of it. */
+  readonly admin: string | null;
+  /** Rises with every step: the same place again is a new visit. */
+  readonly visit: number;
 }
+
+let visits = 0;
 
 const route = createValue<Route>(parse(location.pathname));
 
@@ -35,5 +41,12 @@ export function pathOf(conversationId: string | null, seq: number | null = null)
 
 function parse(path: string): Route {
   const match = /^\/c\/([\w-]+)(?:\/(\d{1,15}))?\/?$/.exec(path);
-  return { conversationId: match?.[1] ?? null, seq: match?.[2] ? Number(match[2]) : null };
+  const admin = /^\/admin(?:\/(\w+))?\/?$/.exec(path);
+  visits += 1;
+  return {
+    conversationId: match?.[1] ?? null,
+    seq: match?.[2] ? Number(match[2]) : null,
+    admin: admin ? (admin[1] ?? '') : null,
+    visit: visits,
+  };
 }

@@ -1,7 +1,8 @@
 import { createParleyClient, type ParleyClient, ParleyError, signInAsGuest, type TokenReason } from '@parley/client';
+import { createUploads, type Uploads } from '@parley/client/uploads';
 import { forgetDrafts } from './drafts.ts';
-import { reportError } from './log.ts';
-import { createValue } from './value.ts';
+import { reportError, setReporter } from './log.ts';
+import { createValue, useValue } from './value.ts';
 
 /** Who is signed in, as this browser keeps it. */
 export interface Session {
@@ -15,7 +16,7 @@ export interface Session {
 /** Signed in or not. */
 export type SessionState =
   | { readonly status: 'out'; readonly last: Session | null }
-  | { readonly status: 'in'; readonly session: Session; readonly client: ParleyClient };
+  | { readonly status: 'in'; readonly session: Session; readonly client: ParleyClient; readonly uploads: Uploads };
 
 /**
  * Each window has its own session, so that two people can talk in two windows of one browser; the last guest of the browser is
@@ -44,6 +45,13 @@ export function openSession(): void {
   globalThis.addEventListener('message', onHostMessage);
   globalThis.addEventListener('storage', onStorage);
   if (globalThis.opener) globalThis.opener.postMessage({ type: 'parley:ready' }, '*');
+}
+
+/** The files on their way of whoever is signed in. */
+export function useUploadsOfSession(): Uploads {
+  const state = useValue(session);
+  if (state.status === 'out') throw new Error('Nobody is signed in.');
+  return state.uploads;
 }
 
 /** Signs in under a name, on a server in guest mode. @throws ParleyError */
@@ -75,6 +83,7 @@ function leave(userId: string): void {
   sessionStorage.removeItem(WINDOW_KEY);
   if (read(localStorage, BROWSER_KEY)?.userId === userId) localStorage.removeItem(BROWSER_KEY);
   forgetDrafts(userId);
+  setReporter(null);
   session.set({ status: 'out', last: read(localStorage, BROWSER_KEY) });
 }
 
@@ -89,7 +98,17 @@ function begin(next: Session): void {
   });
   client.on('error', ({ error, during }) => reportError(error, during));
   void client.connect().catch((error: unknown) => reportError(error, 'connect'));
-  session.set({ status: 'in', session: next, client });
+  session.set({ status: 'in', session: next, client, uploads: createUploads(client) });
+  connectReports(client);
+}
+
+/** What broke goes to the log of the server, as long as somebody is signed in. */
+function connectReports(client: ParleyClient): void {
+  setReporter((report) => {
+    client.parts.call({ method: 'POST', path: '/client-errors', body: report }).catch(() => {
+      // Where reports cannot go there is nobody to tell that either.
+    });
+  });
 }
 
 let hostToken: ((token: string) => void) | null = null;

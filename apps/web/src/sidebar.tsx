@@ -3,9 +3,11 @@ import {
   Avatar,
   ConversationList,
   conversationTitle,
+  faceOf,
   useConversations,
   useMe,
   useParleyClient,
+  usePresence,
   useSnapshot,
 } from '@parley/react';
 import {
@@ -22,7 +24,9 @@ import {
   PinOff,
   Search,
   Settings,
+  ShieldCheck,
   SquarePen,
+  TextSearch,
 } from 'lucide-react';
 import { type MouseEvent, useCallback, useMemo, useState } from 'react';
 import { isMuted, muteChoices } from './commands.ts';
@@ -30,6 +34,7 @@ import { showDialog } from './dialogs/dialogs.ts';
 import { draftsOf } from './drafts.ts';
 import { navigate, pathOf, useRoute } from './router.ts';
 import { session, signOut } from './session.ts';
+import { openSearch } from './side-pane.ts';
 import { useTexts } from './texts/texts.tsx';
 import { Empty } from './ui/empty.tsx';
 import { Menu, type MenuItem } from './ui/menu.tsx';
@@ -37,6 +42,8 @@ import { useValue } from './value.ts';
 
 const FILTERS = ['all', 'unread', 'pinned', 'archived'] as const satisfies readonly ConversationFilter[];
 const ICON = 17;
+/** Of direct conversations, the last active ones: the others are far down. */
+const MOST_WATCHED = 80;
 
 type OpenMenu = { readonly kind: 'me' | 'mute' | 'conversation'; readonly id: string; readonly anchor: HTMLElement };
 
@@ -65,6 +72,16 @@ export function Sidebar() {
             conversationTitle(conversation, userId, texts).toLocaleLowerCase().includes(wanted),
           ),
     [conversations, wanted, userId, texts],
+  );
+  const presence = usePresence(
+    useMemo(
+      () =>
+        conversations
+          .filter(({ conversation }) => conversation.type === 'direct')
+          .slice(0, MOST_WATCHED)
+          .map((conversation) => faceOf(conversation, userId).id),
+      [conversations, userId],
+    ),
   );
   const loading = shown.length === 0 && (!hydrated || state === 'empty' || state === 'loading');
 
@@ -127,6 +144,7 @@ export function Sidebar() {
           onKeyDown={(event) => {
             if (event.key === 'Escape') setQuery('');
             if (event.key === 'Enter' && shown[0]) navigate(pathOf(shown[0].id));
+            else if (event.key === 'Enter' && wanted !== '') openSearch(null, query.trim());
           }}
         />
       </div>
@@ -144,6 +162,16 @@ export function Sidebar() {
           </button>
         ))}
       </fieldset>
+      {wanted !== '' && (
+        <button
+          type="button"
+          className="mx-3 mb-1.5 flex min-h-10 items-center gap-3 rounded-xl px-3 text-start text-small font-medium text-accent-ink hover:bg-hover"
+          onClick={() => openSearch(null, query.trim())}
+        >
+          <TextSearch size={18} aria-hidden="true" className="flex-none" />
+          <span className="truncate">{texts.searchMessagesFor(query.trim())}</span>
+        </button>
+      )}
       <div className="scroll flex flex-1 flex-col" aria-busy={loading}>
         {loading ? (
           <ListSkeleton />
@@ -154,6 +182,7 @@ export function Sidebar() {
               userId={userId}
               users={users}
               activeId={conversationId}
+              presence={presence}
               drafts={drafts}
               hrefOf={pathOf}
               onSelect={select}
@@ -214,7 +243,12 @@ interface MenuAt {
 
 function AccountMenu({ anchor, onClose }: MenuAt) {
   const texts = useTexts();
+  const me = useMe();
   const items: MenuItem[] = [
+    { label: texts.searchMessages, icon: <TextSearch size={ICON} />, onSelect: () => openSearch(null) },
+    ...(me?.roles?.includes('admin')
+      ? [{ label: texts.administration, icon: <ShieldCheck size={ICON} />, onSelect: () => navigate('/admin') }]
+      : []),
     { label: texts.preferences, icon: <Settings size={ICON} />, onSelect: () => showDialog({ kind: 'preferences' }) },
     {
       label: texts.shortcuts,

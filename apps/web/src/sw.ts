@@ -24,7 +24,7 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== self.location.origin) return;
-  if (request.mode === 'navigate' && (url.pathname === PAGE || url.pathname.startsWith('/c/'))) {
+  if (request.mode === 'navigate' && (url.pathname === PAGE || /^\/(?:c|admin)(?:\/|$)/.test(url.pathname))) {
     event.respondWith(pageFor(event));
   } else if (/^\/(?:assets|emoji)\/|^\/(?:icon|manifest|theme)[^/]*$/.test(url.pathname)) {
     event.respondWith(fileFor(request));

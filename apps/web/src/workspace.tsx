@@ -1,6 +1,6 @@
 import { conversationTitle, useConversations, useParleyClient, useSnapshot } from '@parley/react';
 import { MessagesSquare } from 'lucide-react';
-import { useEffect } from 'react';
+import { lazy, Suspense, useEffect } from 'react';
 import { Announcer } from './announcer.tsx';
 import { useBadge } from './badge.ts';
 import { ConnectionBar } from './connection-bar.tsx';
@@ -11,18 +11,24 @@ import { errorText } from './error-text.ts';
 import { useMedia } from './media.ts';
 import { currentRoute, navigate, pathOf, useRoute } from './router.ts';
 import { leaveEndedSession } from './session.ts';
+import { openSearch, sidePane } from './side-pane.ts';
 import { Sidebar } from './sidebar.tsx';
 import { useTexts } from './texts/texts.tsx';
 import { Empty } from './ui/empty.tsx';
 import { ErrorBoundary } from './ui/error-boundary.tsx';
 import { Logo } from './ui/logo.tsx';
 import { showToast, Toasts } from './ui/toast.tsx';
+import { useValue } from './value.ts';
+
+const SearchPane = lazy(async () => ({ default: (await import('./search/search-pane.tsx')).SearchPane }));
+const AdminScreen = lazy(async () => ({ default: (await import('./admin/admin-screen.tsx')).AdminScreen }));
 
 /** Everything after signing in: list and conversation side by side, one after the other on a phone. */
 export function Workspace() {
   const texts = useTexts();
   const client = useParleyClient();
-  const { conversationId, seq } = useRoute();
+  const { conversationId, seq, admin } = useRoute();
+  const pane = useValue(sidePane);
   const connection = useSnapshot((snapshot) => snapshot.connection);
   const userId = useSnapshot((snapshot) => snapshot.userId);
   const state = useSnapshot((snapshot) => (conversationId ? snapshot.conversations[conversationId] : undefined));
@@ -46,7 +52,25 @@ export function Workspace() {
     [client, texts],
   );
 
-  if (connection.status === 'ended') return <Ended text={errorText(connection.error, texts)} />;
+  if (connection.status === 'ended') {
+    const shut = connection.error.code === 'forbidden';
+    return <Ended text={shut ? texts.banned : errorText(connection.error, texts)} />;
+  }
+
+  if (admin !== null) {
+    return (
+      <div className="flex h-full flex-col">
+        <ConnectionBar />
+        <ErrorBoundary name="administration">
+          <Suspense>
+            <AdminScreen tab={admin} />
+          </Suspense>
+        </ErrorBoundary>
+        <Toasts />
+        <DialogHost />
+      </div>
+    );
+  }
 
   return (
     <div className="flex h-full flex-col">
@@ -76,6 +100,13 @@ export function Workspace() {
               />
             )}
           </main>
+        )}
+        {pane?.kind === 'search' && (
+          <ErrorBoundary name="search">
+            <Suspense>
+              <SearchPane pane={pane} onClose={closeSearch} />
+            </Suspense>
+          </ErrorBoundary>
         )}
       </div>
       <Toasts />
@@ -114,7 +145,11 @@ function useKeys(): void {
       if (event.defaultPrevented || openDialog.get() !== null) return;
       const command = event.ctrlKey || event.metaKey;
       const typing = event.target instanceof Element && event.target.matches('input, textarea, [contenteditable]');
+      if (currentRoute().admin !== null) return;
       if (command && event.key.toLowerCase() === 'k') showDialog({ kind: 'jump' });
+      // Through what is on the screen the browser's own search would look, and find little of it.
+      else if (command && event.key.toLowerCase() === 'f')
+        openSearch(event.shiftKey ? null : currentRoute().conversationId);
       else if (event.altKey && event.key === 'ArrowDown') step(1);
       else if (event.altKey && event.key === 'ArrowUp') step(-1);
       else if (event.altKey && event.code === 'KeyN') showDialog({ kind: 'new-conversation' });
@@ -126,6 +161,12 @@ function useKeys(): void {
     document.addEventListener('keydown', onKey);
     return () => document.removeEventListener('keydown', onKey);
   }, [conversations]);
+}
+
+/** Closes the search and gives the focus back to what one was at. */
+function closeSearch(): void {
+  sidePane.set(null);
+  document.querySelector<HTMLElement>('.parley-composer textarea, .parley-conversations a')?.focus();
 }
 
 const PANES = [

@@ -1,5 +1,15 @@
-import type { Conversation, EventName, EventPayload, Message, Page, User } from '@parley/protocol';
-import { createApi } from './api.ts';
+import type {
+  AttachmentLink,
+  Block,
+  Conversation,
+  EventName,
+  EventPayload,
+  Message,
+  Page,
+  SearchHit,
+  User,
+} from '@parley/protocol';
+import { type ApiCall, createApi } from './api.ts';
 import type {
   CallOptions,
   ClientEvents,
@@ -17,6 +27,7 @@ import { createOutbox, type Settled } from './outbox.ts';
 import { createPersistence, type Persistence } from './persistence.ts';
 import { Emitter, randomId, readToken, systemClock, webWake } from './platform.ts';
 import type { ParleyStorage, StorageFactory } from './platform.types.ts';
+import { createPresence } from './presence.ts';
 import type { Action } from './reducer.ts';
 import type { ConnectionState, OutboxItem } from './snapshot.types.ts';
 import { indexedDbStorage } from './storage.indexeddb.ts';
@@ -24,7 +35,7 @@ import { memoryStorage } from './storage.memory.ts';
 import { createStore } from './store.ts';
 import { createSync } from './sync.ts';
 import { createTokens } from './tokens.ts';
-import { createWebTransport } from './transport.web.ts';
+import { API_PREFIX, createWebTransport, originOf } from './transport.web.ts';
 import { createOwnTyping } from './typing.ts';
 
 /**
@@ -52,6 +63,9 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
   let closed = false;
   let reporting = false;
   let stopWake = () => {};
+  const storageOpened = Promise.withResolvers<ParleyStorage>();
+  const closing = new Set<() => void>();
+  const links = new Map<string, { readonly link: Promise<AttachmentLink>; until: number }>();
 
   const connection = createConnection({
     transport,
@@ -65,6 +79,12 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
     connection.link?.command(name, { conversationId }).catch(() => {
       // Whoever watches sees it end by itself.
     });
+  });
+  const presence = createPresence({
+    clock,
+    random,
+    tell: async (userIds) => (await connection.link?.command('presence:watch', { userIds: [...userIds] }))?.states,
+    onStates: (states) => store.dispatch({ type: 'presence', states }),
   });
   const deliveries = createDeliveries(clock, async (conversationId, seq) => {
     const pointers = await connection.link?.command('conversation:delivered', { conversationId, seq });
@@ -95,6 +115,7 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
     createId,
     coordinator: lazyCoordinator(() => (options.coordinator ?? webCoordinator)(storageName())),
     deliver: deliverItem,
+    sharesLimit: ({ conversationId }) => store.state.conversations[conversationId]?.base.slowModeSeconds === 0,
     onChange: outboxChanged,
     onRefused: (item, error) => emitter.emit('refused', { item, error }),
     onError: report,
@@ -130,6 +151,7 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
     emitter.emit('connection', state);
     if (state.status === 'online') {
       outbox.wake();
+      presence.connected();
       void sync.resync();
     } else if (state.status === 'ended') {
       emitter.emit('ended', { error: new ParleyError(state.error) });
@@ -157,6 +179,8 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
     const own = () => store.state.conversations[item.conversationId]?.ownVersion;
     const before = own();
     const answer = await deliver(item, { link: connection.link, api });
+    // The server is there: no need to wait out what is left of the backoff.
+    if (connection.link === null) connection.wake();
     return answer.kind === 'pointers' && own() !== before ? { ...answer, overtaken: true } : answer;
   }
 
@@ -216,7 +240,10 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
   }
 
   async function begin() {
-    stopWake = wake.onWake(() => client.wake());
+    const stops = [wake.onWake(() => client.wake()), wake.onHide?.(() => void persistence?.flush())];
+    stopWake = () => {
+      for (const stop of stops) stop?.();
+    };
     const userId = options.userId ?? (await learnUser());
     if (closed) return;
     if (userId !== null) {
@@ -254,6 +281,7 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
     }
     persistence.start();
     await outbox.start(storage);
+    storageOpened.resolve(storage);
   }
 
   async function openOrFallBack(open: StorageFactory, name: string): Promise<ParleyStorage> {
@@ -283,12 +311,23 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
     return handle;
   }
 
-  async function call<T>(
-    path: string,
-    { signal, query = {} }: CallOptions & { query?: Record<string, string | number | undefined> } = {},
-  ) {
+  async function call<T>(path: string, { signal, ...rest }: Partial<Omit<ApiCall, 'signal'>> & CallOptions = {}) {
     await start();
-    return api.call<T>({ method: 'GET', path, query, ...(signal === undefined ? {} : { signal }) });
+    return api.call<T>({ method: 'GET', path, ...rest, ...(signal === undefined ? {} : { signal }) });
+  }
+
+  const blockPath = (userId: string) => `/blocks/${encodeURIComponent(userId)}`;
+
+  /** What both ways of ending have in common. */
+  function stop() {
+    closed = true;
+    stopWake();
+    typing.clear();
+    deliveries.stop();
+    presence.stop();
+    sync.stop();
+    outbox.stop();
+    for (const callback of closing) callback();
   }
 
   const client: ParleyClient = {
@@ -302,12 +341,7 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
     },
     async close() {
       if (closed) return;
-      closed = true;
-      stopWake();
-      typing.clear();
-      deliveries.stop();
-      sync.stop();
-      outbox.stop();
+      stop();
       connection.stop();
       await persistence?.flush();
       persistence?.stop();
@@ -316,12 +350,7 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
     async signOut() {
       await starting;
       const opened = storage;
-      closed = true;
-      stopWake();
-      typing.clear();
-      deliveries.stop();
-      sync.stop();
-      outbox.stop();
+      stop();
       persistence?.stop();
       connection.stop();
       await opened?.clear();
@@ -361,9 +390,53 @@ export function createParleyClient(options: ParleyClientOptions): ParleyClient {
       store.dispatch({ type: 'identified', userId: me.id, me });
       return me;
     },
+    watchPresence: (userIds) => presence.watch(userIds),
+    search: {
+      messages: ({ signal, hasFile, ...query }) =>
+        call<Page<SearchHit>>('/search/messages', {
+          query: { ...query, ...(hasFile !== undefined && { hasFile: String(hasFile) }) },
+          ...(signal && { signal }),
+        }),
+    },
+    blocks: {
+      list: ({ signal, ...query } = {}) => call<Page<Block>>('/blocks', { query, ...(signal && { signal }) }),
+      add: (userId, options = {}) => call(blockPath(userId), { ...options, method: 'PUT' }),
+      remove: (userId, options = {}) => call(blockPath(userId), { ...options, method: 'DELETE' }),
+    },
+    attachmentLink(id) {
+      const known = links.get(id);
+      if (known !== undefined && known.until > clock.now()) return known.link;
+      const link = call<AttachmentLink>(`/attachments/${encodeURIComponent(id)}/link`);
+      const entry = { link, until: Number.POSITIVE_INFINITY };
+      links.set(id, entry);
+      link.then(
+        ({ expiresAt }) => {
+          entry.until = Date.parse(expiresAt) - LINK_MARGIN_MS;
+        },
+        () => links.delete(id),
+      );
+      return link;
+    },
+    parts: {
+      call: async (request) => {
+        await start();
+        return api.call(request);
+      },
+      token: (refused) => (refused === undefined ? tokens.get() : tokens.renew(refused, 'refused')),
+      apiUrl: originOf(options.url) + API_PREFIX,
+      storage: () => storageOpened.promise,
+      uploaded: outbox.uploaded,
+      onClosed: (callback) => void closing.add(callback),
+      clock,
+      random,
+      createId,
+    },
   };
   return client;
 }
+
+/** An address this close to its end is not handed out: what uses it has to be loaded first. */
+const LINK_MARGIN_MS = 60_000;
 
 function defaultStorage(): StorageFactory {
   return typeof indexedDB === 'undefined' ? memoryStorage() : indexedDbStorage();

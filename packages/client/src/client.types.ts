@@ -1,18 +1,23 @@
 import type {
+  AttachmentLink,
+  Block,
   Conversation,
   ConversationType,
   EventName,
   EventPayload,
   Message,
+  MessageReport,
   Metadata,
   Page,
   Participant,
   Revision,
   Role,
+  SearchHit,
   User,
 } from '@parley/protocol';
+import type { ApiCall } from './api.ts';
 import type { ParleyError, ParleyErrorInit } from './error.ts';
-import type { Clock, CoordinatorFactory, StorageFactory, Wake } from './platform.types.ts';
+import type { Clock, CoordinatorFactory, ParleyStorage, StorageFactory, Wake } from './platform.types.ts';
 import type {
   ConnectionState,
   ConversationSettings,
@@ -174,11 +179,21 @@ export interface ConversationHandle {
   message(messageId: string, options?: CallOptions): Promise<Message>;
   /** The texts a message had, first text first. */
   revisions(messageId: string, options?: CallOptions): Promise<readonly Revision[]>;
+  /** Tells the administrators of a message. Reporting it again answers with the first report. */
+  report(messageId: string, reason: string, options?: CallOptions): Promise<MessageReport>;
 
   /** Asks the server for the conversation again. */
   refresh(options?: CallOptions): Promise<Conversation>;
   update(
-    changes: { readonly title?: string | null; readonly avatarUrl?: string | null; readonly metadata?: Metadata },
+    changes: {
+      readonly title?: string | null;
+      readonly avatarUrl?: string | null;
+      readonly metadata?: Metadata;
+      /** Members wait so long between two messages of theirs; 0 is off. */
+      readonly slowModeSeconds?: number;
+      /** Only owners and moderators write. */
+      readonly readOnly?: boolean;
+    },
     options?: CallOptions,
   ): Promise<Conversation>;
   /** Loads everybody who is in it into the store. */
@@ -187,11 +202,54 @@ export interface ConversationHandle {
   addParticipants(userIds: readonly string[], options?: CallOptions): Promise<readonly Participant[]>;
   removeParticipant(userId: string, options?: CallOptions): Promise<void>;
   setRole(userId: string, role: Role, options?: CallOptions): Promise<Participant>;
+  /** Somebody writes nothing here until that time (ISO); null ends it. */
+  silence(userId: string, until: string | null, options?: CallOptions): Promise<Participant>;
   /** Joins a channel. */
   join(options?: CallOptions): Promise<void>;
   leave(options?: CallOptions): Promise<void>;
   /** Deletes the whole conversation for everybody (owner). */
   deleteForAll(options?: CallOptions): Promise<void>;
+}
+
+/** Which messages a search looks for; `q` are words, `"in quotes"` side by side. */
+export interface SearchRequest extends CallOptions {
+  readonly q: string;
+  readonly conversationId?: string;
+  readonly senderId?: string;
+  /** ISO times. */
+  readonly before?: string;
+  readonly after?: string;
+  /** Only with a file, or only without. */
+  readonly hasFile?: boolean;
+  /** The `nextCursor` of the page before. */
+  readonly cursor?: string;
+  readonly limit?: number;
+}
+
+/** Whom one blocks. A block is not told to anybody. */
+export interface Blocks {
+  list(options?: CallOptions & { readonly cursor?: string; readonly limit?: number }): Promise<Page<Block>>;
+  add(userId: string, options?: CallOptions): Promise<void>;
+  remove(userId: string, options?: CallOptions): Promise<void>;
+}
+
+/** What parts that load later (`@parley/client/uploads`, `…/admin`) build upon, and calls the client has no method for. */
+export interface ClientParts {
+  /** One REST call, with the token and its renewal. */
+  call<T>(call: ApiCall): Promise<T>;
+  /** The token in use, and another one in place of a refused one. Null when signed out. */
+  token(refused?: string): Promise<string | null>;
+  /** Where the server is, with the prefix of the API. */
+  readonly apiUrl: string;
+  /** What this device keeps of this person. Signing out clears it. */
+  storage(): Promise<ParleyStorage>;
+  /** A file that sends wait for (`Draft.uploads`) is whole (its id at the server), or will never be (why). */
+  uploaded(uploadId: string, outcome: string | ParleyError): void;
+  /** Calls back when the client is closed. */
+  onClosed(callback: () => void): void;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly createId: () => string;
 }
 
 /** What a new conversation is. */
@@ -234,6 +292,17 @@ export interface ParleyClient {
     options?: CallOptions & { readonly query?: string; readonly cursor?: string; readonly limit?: number },
   ): Promise<Page<User>>;
   me(options?: CallOptions): Promise<User>;
+
+  /** Keeps `snapshot.presence` up to date for these people (200 at most, of all who ask); the answer stops it. */
+  watchPresence(userIds: readonly string[]): () => void;
+  readonly search: {
+    /** Messages one may see that have these words, newest first, page by page. */
+    messages(request: SearchRequest): Promise<Page<SearchHit>>;
+  };
+  readonly blocks: Blocks;
+  /** Addresses of a file and its thumbnail that need no token for a while; asked for once and kept until they end. */
+  attachmentLink(attachmentId: string): Promise<AttachmentLink>;
+  readonly parts: ClientParts;
 }
 
 export type { OutgoingMessage, ParleyErrorInit };

@@ -72,8 +72,9 @@ export function createConnection({ transport, tokens, clock, random, onState, on
 
   function waitFor(ms: number, error: ParleyError | null) {
     hangUp();
-    become({ status: 'waiting', attempt, retryAt: clock.now() + ms, error: error?.toJSON() ?? null });
+    // Before it is told: whoever hears of it may stop the connection.
     cancelTimer = clock.after(ms, dial);
+    become({ status: 'waiting', attempt, retryAt: clock.now() + ms, error: error?.toJSON() ?? null });
   }
 
   function retry(error: ParleyError | null, least = 0) {

@@ -1,4 +1,4 @@
-import type { Conversation, Message, Page, Participant, Revision } from '@parley/protocol';
+import type { Conversation, Message, MessageReport, Page, Participant, Revision } from '@parley/protocol';
 import type { Api, ApiCall } from './api.ts';
 import type { CallOptions, ConversationHandle, HistoryOptions, Operation } from './client.types.ts';
 import type { Answer } from './deliver.ts';
@@ -255,6 +255,14 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
     async revisions(messageId, options = {}) {
       return (await call<Page<Revision>>(`/messages/${encodeURIComponent(messageId)}/revisions`, options)).items;
     },
+    report: (messageId, reason, options = {}) =>
+      call<MessageReport>(`/messages/${encodeURIComponent(messageId)}/reports`, {
+        ...options,
+        method: 'POST',
+        body: { reason },
+        // The same report twice is one.
+        tries: 3,
+      }),
 
     async refresh({ signal } = {}) {
       await deps.started();
@@ -285,12 +293,8 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
       if (userId !== store.state.userId) await settle(options);
       else sync.forget(id);
     },
-    async setRole(userId, role, options = {}) {
-      const path = `/participants/${encodeURIComponent(userId)}`;
-      const participant = await call<Participant>(path, { ...options, method: 'PATCH', body: { role } });
-      await settle(options);
-      return participant;
-    },
+    setRole: (userId, role, options = {}) => changeParticipant(userId, { role }, options),
+    silence: (userId, silencedUntil, options = {}) => changeParticipant(userId, { silencedUntil }, options),
     async join(options = {}) {
       await deps.started();
       const { userId } = store.state;
@@ -310,6 +314,13 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
     },
   };
   return handle;
+
+  async function changeParticipant(userId: string, body: object, options: CallOptions) {
+    const path = `/participants/${encodeURIComponent(userId)}`;
+    const participant = await call<Participant>(path, { ...options, method: 'PATCH', body });
+    await settle(options);
+    return participant;
+  }
 
   /** After a change that was not shown at once: with a live connection its event is on the way, without one it is fetched. */
   async function settle(options: CallOptions) {

@@ -121,10 +121,12 @@ function bodyOf(body: object): { body?: object } {
 }
 
 function sendable({ draft }: Extract<Intent, { kind: 'send' }>) {
-  const { content, attachmentIds, replyToId, mentions, metadata } = draft;
+  const { content, replyToId, mentions, metadata } = draft;
+  const uploaded = draft.uploads?.flatMap(({ attachmentId }) => attachmentId ?? []) ?? [];
+  const attachmentIds = [...(draft.attachmentIds ?? []), ...uploaded];
   return {
     content,
-    ...(attachmentIds === undefined ? {} : { attachmentIds: [...attachmentIds] }),
+    ...(attachmentIds.length === 0 ? {} : { attachmentIds }),
     ...(replyToId === undefined ? {} : { replyToId }),
     ...(mentions === undefined ? {} : { mentions: [...mentions] }),
     ...(metadata === undefined ? {} : { metadata }),

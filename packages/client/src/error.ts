@@ -11,7 +11,9 @@ export type ClientErrorCode =
   /** The client was closed. */
   | 'closed'
   /** The server answered with something that is not of the protocol. */
-  | 'bad_answer';
+  | 'bad_answer'
+  /** A file to be sent is no longer on this device. */
+  | 'file_lost';
 
 /** Every code a `ParleyError` can carry: those of the server's error table and those of the client. */
 export type ParleyErrorCode = ErrorCode | ClientErrorCode;

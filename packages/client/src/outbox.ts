@@ -15,6 +15,8 @@ export interface OutboxDeps {
    * @throws ParleyError definite, or transient (the outcome is unknown)
    */
   deliver(item: OutboxItem): Promise<unknown>;
+  /** Whether a rate limit that this send met is that of all conversations, and not one of its own (slow mode). */
+  sharesLimit(item: OutboxItem): boolean;
   /** The list changed. `answer` is what the server said to the item that is gone. */
   onChange(items: readonly OutboxItem[], answer: { readonly item: OutboxItem; readonly result: unknown } | null): void;
   /** An item was refused for good. A send is still in the list, as failed. */
@@ -58,6 +60,8 @@ export interface Outbox {
   discard(id: string): boolean;
   /** The server is known to have done it: its event or a page shows the result. */
   confirm(id: string, result: unknown): void;
+  /** A file that sends wait for is whole (its id at the server), or will never be (why): they go, or fail. */
+  uploaded(uploadId: string, outcome: string | ParleyError): void;
   /** Try now whatever waits for the network. */
   wake(): void;
   stop(): void;
@@ -143,7 +147,8 @@ export function createOutbox(deps: OutboxDeps): Outbox {
     let soonest = Number.POSITIVE_INFINITY;
     const busy = new Set<string>();
     for (const item of items) {
-      if (item.status === 'failed') continue;
+      // A message whose files are on their way holds up no other; it goes when they are there.
+      if (item.status === 'failed' || waitsForUploads(item)) continue;
       const lane = laneOf(item);
       if (busy.has(lane)) continue;
       busy.add(lane);
@@ -180,7 +185,7 @@ export function createOutbox(deps: OutboxDeps): Outbox {
     if ((error.transient || isAuthError(error) || error.code === 'aborted') && !hopeless) {
       const wait = error.retryAfterMs ?? backoff(item.attempts, deps.random);
       const notBefore = clock.now() + wait;
-      if (error.code === 'rate_limited' && item.intent.kind === 'send') pauseSends(notBefore);
+      if (error.code === 'rate_limited' && item.intent.kind === 'send' && deps.sharesLimit(item)) pauseSends(notBefore);
       put({ ...item, status: 'waiting', attempts, notBefore, error: error.toJSON() });
       return;
     }
@@ -331,6 +336,21 @@ export function createOutbox(deps: OutboxDeps): Outbox {
       settle(item, result);
       pump();
     },
+    uploaded(uploadId, outcome) {
+      for (const item of items) {
+        const { intent, status } = item;
+        if (intent.kind !== 'send' || status === 'failed') continue;
+        const { uploads = [] } = intent.draft;
+        if (!uploads.some(({ id, attachmentId }) => id === uploadId && attachmentId === null)) continue;
+        if (typeof outcome !== 'string') {
+          failed(item, outcome);
+          continue;
+        }
+        const told = uploads.map((upload) => (upload.id === uploadId ? { ...upload, attachmentId: outcome } : upload));
+        put({ ...item, intent: { kind: 'send', draft: { ...intent.draft, uploads: told } } });
+      }
+      pump();
+    },
     wake() {
       for (const item of items) {
         if (
@@ -361,6 +381,10 @@ export function createOutbox(deps: OutboxDeps): Outbox {
 export function mayBeStored({ status, error }: OutboxItem): boolean {
   if (status === 'sending') return true;
   return error !== null && error.code !== 'rate_limited' && new ParleyError(error).transient;
+}
+
+function waitsForUploads({ intent }: OutboxItem): boolean {
+  return intent.kind === 'send' && (intent.draft.uploads ?? []).some(({ attachmentId }) => attachmentId === null);
 }
 
 /**

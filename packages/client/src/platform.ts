@@ -26,6 +26,11 @@ export const webWake: Wake = {
       if (typeof document !== 'undefined') document.removeEventListener('visibilitychange', whenVisible);
     };
   },
+  onHide(callback) {
+    if (typeof window === 'undefined' || typeof window.addEventListener !== 'function') return () => {};
+    window.addEventListener('pagehide', callback);
+    return () => window.removeEventListener('pagehide', callback);
+  },
 };
 
 /** A random id of 128 bits, also where `crypto.randomUUID` is missing (plain http, older React Native). */

@@ -39,4 +39,6 @@ export type CoordinatorFactory = (name: string) => Coordinator;
 export interface Wake {
   /** Calls back on `online`, when the page becomes visible and on page show; the answer stops it. */
   onWake(callback: () => void): () => void;
+  /** Calls back when the page goes away, perhaps for good; the answer stops it. */
+  onHide?(callback: () => void): () => void;
 }

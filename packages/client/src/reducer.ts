@@ -1,4 +1,12 @@
-import type { Conversation, Membership, Message, Participant, ReceiptState, User } from '@parley/protocol';
+import type {
+  Conversation,
+  Membership,
+  Message,
+  Participant,
+  PresenceState,
+  ReceiptState,
+  User,
+} from '@parley/protocol';
 import type { ParleyErrorInit } from './error.ts';
 import { type Fact, messageAfter } from './facts.ts';
 import type {
@@ -104,6 +112,7 @@ export type Action =
       readonly userId: string;
       readonly expiresAt?: number;
     }
+  | { readonly type: 'presence'; readonly states: readonly PresenceState[] }
   | { readonly type: 'outbox'; readonly outbox: readonly OutboxItem[] };
 
 export const INITIAL_STATE: State = {
@@ -118,6 +127,7 @@ export const INITIAL_STATE: State = {
   users: {},
   outbox: [],
   unread: { messages: 0, conversations: 0, mentions: 0 },
+  presence: {},
 };
 
 /**
@@ -140,7 +150,9 @@ function step(state: State, action: Action): State {
       return hydrate(state, action.conversations);
     case 'connection': {
       // Whatever was typed while we could not hear the end of it has ended.
-      const silent = action.connection.status === 'online' ? state : withoutTyping(state);
+      // So has whatever was known of who is there.
+      const online = action.connection.status === 'online';
+      const silent = online ? state : { ...withoutTyping(state), presence: INITIAL_STATE.presence };
       return { ...silent, connection: action.connection };
     }
     case 'syncing':
@@ -155,6 +167,8 @@ function step(state: State, action: Action): State {
       return withConversation(without(state, [action.conversation.id]), action.conversation);
     case 'users':
       return withUsers(state, action.users);
+    case 'presence':
+      return withPresence(state, action.states);
     case 'outbox':
       return withOutbox(state, action.outbox);
     case 'fact':
@@ -390,9 +404,11 @@ function applyFact(
     case 'participant':
       return withParticipants(record, [fact.participant], null, userId);
     case 'conversation': {
-      const { type, title, avatarUrl, metadata, confidential, updatedAt } = fact.conversation;
+      const { type, title, avatarUrl, metadata, confidential, slowModeSeconds, readOnly, updatedAt } =
+        fact.conversation;
       if (fact.rev < record.cursor) return record;
-      return { ...record, base: { ...record.base, type, title, avatarUrl, metadata, confidential, updatedAt } };
+      const told = { type, title, avatarUrl, metadata, confidential, slowModeSeconds, readOnly, updatedAt };
+      return { ...record, base: { ...record.base, ...told } };
     }
   }
 }
@@ -649,6 +665,15 @@ function withUsers(state: State, told: readonly User[]): State {
     users = { ...users, [user.id]: user };
   }
   return users === state.users ? state : { ...state, users };
+}
+
+function withPresence(state: State, told: readonly PresenceState[]): State {
+  const news = told.filter((known) => !sameValue(state.presence[known.userId], known));
+  if (news.length === 0) return state;
+  return {
+    ...state,
+    presence: { ...state.presence, ...Object.fromEntries(news.map((known) => [known.userId, known])) },
+  };
 }
 
 function usersOf(facts: readonly Fact[]): readonly User[] {

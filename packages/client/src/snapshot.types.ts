@@ -1,4 +1,4 @@
-import type { Conversation, Message, Metadata, Participant, User } from '@parley/protocol';
+import type { Conversation, Message, Metadata, Participant, PresenceState, User } from '@parley/protocol';
 import type { ParleyErrorInit } from './error.ts';
 
 /** Where the connection stands. */
@@ -24,9 +24,23 @@ export type ConnectionState =
 export interface Draft {
   readonly content: string;
   readonly attachmentIds?: readonly string[];
+  /** Files still on their way up (`@parley/client/uploads`): the message waits for them. They come after `attachmentIds`. */
+  readonly uploads?: readonly DraftUpload[];
   readonly replyToId?: string;
   readonly mentions?: readonly string[];
   readonly metadata?: Metadata;
+}
+
+/** A file that a draft sends along, shown before the server has it. */
+export interface DraftUpload {
+  readonly id: string;
+  /** Null until the server has it whole. */
+  readonly attachmentId: string | null;
+  readonly fileName: string;
+  readonly mimeType: string;
+  readonly size: number;
+  readonly width?: number;
+  readonly height?: number;
 }
 
 /** My settings of one conversation, as they are asked for. */
@@ -182,4 +196,6 @@ export interface Snapshot {
   /** Everything not confirmed yet, in order. */
   readonly outbox: readonly OutboxItem[];
   readonly unread: UnreadTotals;
+  /** How the people are who are watched (`client.watchPresence`), by id. Empty while there is no connection. */
+  readonly presence: Readonly<Record<string, PresenceState>>;
 }

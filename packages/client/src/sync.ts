@@ -74,6 +74,9 @@ const MOST_LIST_PAGES = 25;
 const MOST_PEOPLE_PAGES = 10;
 /** A conversation nobody looks at that is further behind than this begins anew instead of being caught up. */
 const BEGIN_ANEW_BEHIND = 1_000;
+/** Messages of a conversation nobody looks at, and how many of them are left when there are more. */
+const MOST_UNWATCHED = 1_000;
+const KEPT_UNWATCHED = 200;
 /** Held events past this are given up: `changes` brings them. */
 const MOST_HELD = 1_000;
 /** Waits a moment before asking again about counts, so that a burst asks once. */
@@ -140,6 +143,9 @@ export function createSync(deps: SyncDeps): Sync {
         recountIfNeeded(conversationId);
         break;
       }
+      case 'presence:changed':
+        store.dispatch({ type: 'presence', states: [other.payload] });
+        break;
       case 'typing:started':
         typingStarted(other.payload);
         break;
@@ -184,6 +190,14 @@ export function createSync(deps: SyncDeps): Sync {
     store.dispatch({ type: 'fact', conversationId: id, fact });
     if (fact.kind === 'message') deps.onStored([fact.message]);
     recountIfNeeded(id);
+    forgetOldest(id);
+  }
+
+  /** What goes on where nobody looks must not fill the memory: there the newest messages are enough. */
+  function forgetOldest(id: string) {
+    const present = record(id);
+    if (present === undefined || watched.has(id) || present.messages.length <= MOST_UNWATCHED) return;
+    store.dispatch({ type: 'trim', conversationId: id, around: present.base.lastSeq, keep: KEPT_UNWATCHED });
   }
 
   function hold(id: string, fact: Fact) {

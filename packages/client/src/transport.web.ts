@@ -17,7 +17,7 @@ const RESERVED: ReadonlySet<string> = new Set(['connect', 'connect_error', 'disc
 
 /** The two doors over fetch and Socket.IO: WebSocket first, polling where that does not get through. */
 export function createWebTransport(url?: string): Transport {
-  const origin = url ?? (typeof location === 'undefined' ? '' : location.origin);
+  const origin = originOf(url);
   return {
     request: (request) => requestOverFetch(origin, request),
     connect(token, handlers) {
@@ -53,6 +53,11 @@ export function createWebTransport(url?: string): Transport {
       };
     },
   };
+}
+
+/** The server's origin: the page's own where none is given. */
+export function originOf(url: string | undefined): string {
+  return url ?? (typeof location === 'undefined' ? '' : location.origin);
 }
 
 async function requestOverFetch(origin: string, { method, path, query, body, token, signal }: HttpRequest) {

@@ -11,9 +11,11 @@ const problem = (code: 'forbidden' | 'too_many_connections' | 'token_expired', r
 function setUp({
   random = () => 1,
   token = () => 'token',
+  onState = () => {},
 }: {
   random?: () => number;
   token?: () => string | null;
+  onState?: (state: ConnectionState) => void;
 } = {}) {
   const clock = createManualClock();
   const states: ConnectionState[] = [];
@@ -35,7 +37,10 @@ function setUp({
         };
       },
     },
-    onState: (state) => states.push(state),
+    onState(state) {
+      states.push(state);
+      onState(state);
+    },
     onEvent() {},
   });
   const ready = () =>
@@ -145,6 +150,17 @@ describe('the connection', () => {
     down(problem('token_expired'));
     await clock.flush();
     expect(waits()).toBe('ended');
+  });
+
+  test('stopped by whoever hears that it waits, it stays stopped', async () => {
+    const { clock, connection, dials, down, waits } = setUp({
+      onState: ({ status }) => status === 'waiting' && connection.stop(),
+    });
+    connection.start();
+    await clock.flush();
+    down();
+    await clock.advance(60_000);
+    expect([waits(), dials.length]).toEqual(['closed', 1]);
   });
 
   test('what an older connection says is not heard', async () => {

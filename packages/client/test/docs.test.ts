@@ -3,6 +3,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import * as sdk from '../src/index.ts';
 import * as testing from '../src/testing/index.ts';
+import * as uploads from '../src/uploads/index.ts';
 
 /** The examples of the pages run, so that what they say stays true. */
 const PAGES = ['quick-start.md', 'concepts.md'] as const;
@@ -27,7 +28,7 @@ function compile(code: string): { run: Run; names: string[] } {
 describe.each(PAGES)('docs/sdk/%s', (page) => {
   test('every example runs', async () => {
     const bed = testing.createTestBed();
-    const exported: Record<string, unknown> = { ...sdk, ...testing };
+    const exported: Record<string, unknown> = { ...sdk, ...testing, ...uploads };
     const conversationId = bed.server.addConversation('group', ['ada', 'bob'], 'Tea');
     for (let n = 1; n <= 100; n++) bed.server.act('bob', 'message:send', { conversationId, content: `Message ${n}` });
     const client = bed.client('ada');

@@ -121,3 +121,28 @@ describe('holes', () => {
     expect(ada.snapshot.unread.messages).toBe(5000);
   });
 });
+
+describe('a conversation that goes on where nobody looks', () => {
+  test('READ-2 keeps the newest messages and the count of all; the rest is there again when it is looked at', async () => {
+    const { ada, id } = await setUp(1);
+    const other = bed.server.addConversation('group', ['ada', 'bob']);
+    await bed.settle(1000);
+    for (let n = 1; n <= 1_500; n++) bed.server.act('bob', 'message:send', { conversationId: other, content: `${n}` });
+    await bed.settle(1000);
+    const state = () => ada.snapshot.conversations[other];
+    expect(state()?.timeline.length).toBeLessThanOrEqual(1_000);
+    expect(state()?.loaded?.toSeq).toBe(1_500);
+    expect(state()?.conversation.me?.unreadCount).toBe(1_500);
+
+    ada.conversation(other).open();
+    for (let first = state()?.loaded?.fromSeq ?? 0; first > 1; first = state()?.loaded?.fromSeq ?? 0) {
+      void ada.conversation(other).loadOlder({ limit: 200 });
+      await bed.settle(1000);
+    }
+    const numbers = state()?.timeline.map((item) =>
+      item.kind === 'message' ? Number(item.message.content) : item.kind,
+    );
+    expect(numbers).toEqual(Array.from({ length: 1_500 }, (_, index) => index + 1));
+    expect(ada.snapshot.conversations[id]?.loaded?.toSeq).toBe(1);
+  });
+});

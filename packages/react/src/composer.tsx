@@ -10,8 +10,8 @@ import {
   useRef,
   useState,
 } from 'react';
+import { Icon } from './icon.tsx';
 import type { Mentionable } from './markdown.ts';
-import { Icon } from './message.tsx';
 import { useParleyTexts } from './provider.tsx';
 
 /** One thing a completion offers. */
@@ -62,6 +62,10 @@ export interface ComposerProps {
   /** Before and behind the field: attach, emoji. */
   readonly before?: ReactNode;
   readonly after?: ReactNode;
+  /** There is something to send beside the text: files. */
+  readonly carries?: boolean;
+  /** One may write, but not send at this moment. */
+  readonly holdSend?: boolean;
   /** An edit is saved, not sent. */
   readonly editing?: boolean;
   readonly ref?: Ref<ComposerHandle>;
@@ -85,7 +89,7 @@ export function Composer(props: ComposerProps) {
   const asked = useRef(0);
 
   const left = value.length > maxLength / 2 - NEAR_LIMIT ? maxLength - [...value.trim()].length : maxLength;
-  const canSend = value.trim() !== '' && left >= 0;
+  const canSend = (value.trim() !== '' || props.carries === true) && left >= 0 && props.holdSend !== true;
 
   useImperativeHandle(
     props.ref,

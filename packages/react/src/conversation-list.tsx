@@ -1,5 +1,6 @@
-import type { ConversationState, User } from '@parley/client';
+import type { ConversationState, Message, PresenceState, User } from '@parley/client';
 import { type MouseEvent, memo, type ReactNode } from 'react';
+import { kindOf, voiceOf } from './attachment-kind.ts';
 import { Avatar } from './avatar.tsx';
 import { plainText } from './markdown.ts';
 import { useFormats, useParleyTexts } from './provider.tsx';
@@ -11,6 +12,8 @@ export interface ConversationListProps {
   readonly userId: string | null;
   readonly users: Readonly<Record<string, User>>;
   readonly activeId?: string | null;
+  /** How people are, for a dot beside direct conversations. */
+  readonly presence?: Readonly<Record<string, PresenceState>>;
   /** Unsent texts by conversation id. */
   readonly drafts?: Readonly<Record<string, string>>;
   readonly hrefOf: (id: string) => string;
@@ -46,6 +49,9 @@ export function ConversationList(props: ConversationListProps) {
           users={props.users}
           active={state.id === props.activeId}
           draft={props.drafts?.[state.id] ?? ''}
+          presence={
+            state.conversation.type === 'direct' ? props.presence?.[faceOf(state, props.userId).id]?.status : undefined
+          }
           href={props.hrefOf(state.id)}
           onSelect={props.onSelect}
           onMenu={props.onMenu}
@@ -61,6 +67,7 @@ interface ConversationRowProps {
   readonly users: Readonly<Record<string, User>>;
   readonly active: boolean;
   readonly draft: string;
+  readonly presence: PresenceState['status'] | undefined;
   readonly href: string;
   readonly onSelect: (id: string, event: MouseEvent) => void;
   readonly onMenu: ((id: string, anchor: HTMLElement) => void) | undefined;
@@ -72,6 +79,7 @@ const ConversationRow = memo(function ConversationRow({
   users,
   active,
   draft,
+  presence,
   href,
   onSelect,
   onMenu,
@@ -98,7 +106,14 @@ const ConversationRow = memo(function ConversationRow({
           })
         }
       >
-        <Avatar name={title} id={face.id} src={face.avatarUrl} size={44} square={conversation.type !== 'direct'} />
+        <Avatar
+          name={title}
+          id={face.id}
+          src={face.avatarUrl}
+          size={44}
+          square={conversation.type !== 'direct'}
+          presence={presence}
+        />
         <span className="parley-conversation-main">
           <span className="parley-conversation-line">
             <span className="parley-conversation-title" dir="auto">
@@ -158,8 +173,13 @@ function Preview({
   if (waiting) {
     return (
       <span className="parley-conversation-preview" dir="auto">
-        {waiting.item.status === 'failed' ? <span className="parley-draft">{texts.notSent}: </span> : `${texts.you}: `}
-        {plainText(waiting.item.intent.draft.content)}
+        {waiting.item.status === 'failed' && waiting.item.error?.code !== 'message_held' ? (
+          <span className="parley-draft">{texts.notSent}: </span>
+        ) : (
+          `${texts.you}: `
+        )}
+        {plainText(waiting.item.intent.draft.content) ||
+          texts.attachments(waiting.item.intent.draft.uploads?.length ?? 1)}
       </span>
     );
   }
@@ -169,7 +189,11 @@ function Preview({
   return (
     <span className="parley-conversation-preview" dir="auto">
       {who && `${who}: `}
-      {lastMessage.content === null ? <em>{texts.deleted}</em> : plainText(lastMessage.content)}
+      {lastMessage.content === null ? (
+        <em>{lastMessage.unreadable ? texts.unreadable : texts.deleted}</em>
+      ) : (
+        briefOf(lastMessage, texts)
+      )}
     </span>
   );
 }
@@ -192,6 +216,20 @@ function SmallIcon({ label, d }: { readonly label: string; readonly d: string })
       </svg>
     </span>
   );
+}
+
+/** A message in a line: its text, else what it carries. */
+export function briefOf(
+  { content, attachments, metadata }: Pick<Message, 'content' | 'attachments' | 'metadata'>,
+  texts: Pick<ParleyTexts, 'attachments' | 'photos' | 'voiceMessage' | 'deleted'>,
+): string {
+  if (content === null) return texts.deleted;
+  const text = plainText(content);
+  if (text !== '' || attachments.length === 0) return text;
+  if (voiceOf(metadata) !== null) return texts.voiceMessage;
+  const pictures = attachments.filter((attachment) => kindOf(attachment) === 'picture').length;
+  if (pictures === attachments.length) return texts.photos(pictures);
+  return attachments.length === 1 ? attachments[0]!.fileName : texts.attachments(attachments.length);
 }
 
 /** What to call a conversation: its title, else the names of the others in it. */

@@ -13,6 +13,10 @@ export interface Formats {
   /** Date and time in full, for tooltips. */
   full(at: string | number): string;
   number(value: number): string;
+  /** The size of a file: 3.4 MB. */
+  bytes(value: number): string;
+  /** A length of time: 1:05. */
+  duration(ms: number): string;
 }
 
 /** Formats of one language; `Intl` objects are dear, so they are made once. */
@@ -26,6 +30,15 @@ export function createFormats(locale: string, texts: Pick<ParleyTexts, 'today' |
   const shortDateWithYear = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'numeric', year: '2-digit' });
   const full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
   const number = new Intl.NumberFormat(locale);
+  const sizes = (['byte', 'kilobyte', 'megabyte', 'gigabyte'] as const).map(
+    (unit) =>
+      new Intl.NumberFormat(locale, {
+        style: 'unit',
+        unit,
+        unitDisplay: unit === 'byte' ? 'long' : 'short',
+        maximumFractionDigits: 1,
+      }),
+  );
   const inYear = (at: Date, now: number) => at.getFullYear() === new Date(now).getFullYear();
 
   return {
@@ -48,6 +61,14 @@ export function createFormats(locale: string, texts: Pick<ParleyTexts, 'today' |
     },
     full: (at) => full.format(new Date(at)),
     number: (value) => number.format(value),
+    bytes: (value) => {
+      const step = Math.min(sizes.length - 1, Math.floor(Math.log10(Math.max(1, value)) / 3));
+      return sizes[step]!.format(value / 1000 ** step);
+    },
+    duration: (ms) => {
+      const seconds = Math.round(ms / 1000);
+      return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import {
   conversationsSelector,
   type ListState,
   type ParleyErrorInit,
+  type PresenceState,
   type Snapshot,
   selectConversation,
   selectTimeline,
@@ -180,6 +181,14 @@ export function useConnection(): Connection {
 
 function countWaiting({ outbox }: Snapshot): number {
   return outbox.filter(({ status, intent }) => status !== 'failed' && intent.kind !== 'read').length;
+}
+
+/** How people are, kept up to date while the component is mounted. Nothing of whom nothing is known. */
+export function usePresence(userIds: readonly string[]): Readonly<Record<string, PresenceState>> {
+  const client = useParleyClient();
+  const key = JSON.stringify([...new Set(userIds)].sort());
+  useEffect(() => client.watchPresence(JSON.parse(key) as string[]), [client, key]);
+  return useSnapshot((snapshot) => snapshot.presence);
 }
 
 /** Oneself; null until known. */

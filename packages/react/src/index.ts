@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export { type AttachmentKind, kindOf, type Voice, voiceOf } from './attachment-kind.ts';
 export { Avatar, type AvatarProps, initialsOf } from './avatar.tsx';
 export {
   type Completion,
@@ -14,7 +15,13 @@ export {
   mentionsIn,
   type Suggestion,
 } from './composer.tsx';
-export { ConversationList, type ConversationListProps, conversationTitle, faceOf } from './conversation-list.tsx';
+export {
+  briefOf,
+  ConversationList,
+  type ConversationListProps,
+  conversationTitle,
+  faceOf,
+} from './conversation-list.tsx';
 export { createFormats, type Formats } from './format.ts';
 export {
   type Connection,
@@ -25,6 +32,7 @@ export {
   useConversations,
   useMe,
   useMessages,
+  usePresence,
   useSend,
   useSnapshot,
   useTyping,
@@ -47,3 +55,4 @@ export { buildRows, type Row, type RowOptions } from './rows.ts';
 export { englishTexts, type ParleyTexts } from './texts.ts';
 export { type RowState, Thread, type ThreadHandle, type ThreadProps } from './thread.tsx';
 export { TypingIndicator } from './typing-indicator.tsx';
+export { useUpload, useUploads } from './uploads.ts';

@@ -1,7 +1,9 @@
 import type { Message, OutgoingMessage, Reaction, User } from '@parley/client';
 import { type CSSProperties, type KeyboardEvent, memo, type ReactNode, useEffect, useState } from 'react';
+import { kindOf, voiceOf } from './attachment-kind.ts';
 import { Avatar } from './avatar.tsx';
 import { classNames } from './class-names.ts';
+import { Icon } from './icon.tsx';
 import { type Mentionable, plainText } from './markdown.ts';
 import { MessageText } from './message-text.tsx';
 import { useFormats, useParleyTexts } from './provider.tsx';
@@ -44,6 +46,8 @@ export interface MessageViewProps {
   readonly mentions?: readonly Mentionable[];
   readonly actions?: MessageActions;
   readonly nameOf?: (userId: string) => string;
+  /** Draws its files: `<Attachments>` of `@parley/react/attachments`, which products without files need not load. */
+  readonly renderAttachments?: (message: Message) => ReactNode;
 }
 
 /** One message of a conversation. */
@@ -55,6 +59,10 @@ export const MessageView = memo(function MessageView(props: MessageViewProps) {
   const name = author?.name ?? texts.unknownPerson;
   const deleted = message.deletedAt !== null;
   const nameOf = props.nameOf ?? (() => texts.unknownPerson);
+  const { attachments } = message;
+  const voice = voiceOf(message.metadata);
+  const wordless = !deleted && !message.unreadable && (message.content ?? '') === '' && attachments.length > 0;
+  const onlyPictures = wordless && attachments.every((attachment) => kindOf(attachment, voice) === 'picture');
 
   return (
     <article
@@ -76,14 +84,22 @@ export const MessageView = memo(function MessageView(props: MessageViewProps) {
         </span>
       )}
       <div className="parley-message-main">
-        <div className="parley-bubble" style={roomForMeta(message, formats.time(message.createdAt), texts)}>
+        <div
+          className="parley-bubble"
+          data-wordless={wordless || undefined}
+          data-pictures={(onlyPictures && message.replyTo === null && !(showAuthor && first && !mine)) || undefined}
+          style={roomForMeta(message, formats.time(message.createdAt), texts)}
+        >
           {!mine && showAuthor && first && <div className="parley-author">{name}</div>}
           {message.replyTo && !deleted && (
             <Quote reply={message.replyTo} name={nameOf(message.replyTo.senderId)} onJump={actions.onJump} />
           )}
+          {attachments.length > 0 && props.renderAttachments?.(message)}
           {deleted ? (
             <p className="parley-deleted">{message.deletedBy === userId ? texts.deletedByYou : texts.deleted}</p>
-          ) : (
+          ) : message.unreadable ? (
+            <p className="parley-deleted">{texts.unreadable}</p>
+          ) : wordless ? null : (
             <MessageText text={message.content ?? ''} mentions={props.mentions ?? []} userId={userId} />
           )}
           <Meta message={message} receipt={mine && !deleted ? receipt : null} actions={actions} />
@@ -117,7 +133,7 @@ function Quote({ reply, name, onJump }: QuoteProps) {
     <button type="button" className="parley-quote" title={texts.goToOriginal} onClick={() => onJump?.(reply.seq)}>
       <span className="parley-quote-name">{name}</span>
       <span className="parley-quote-text" dir="auto">
-        {reply.content === null ? texts.deleted : plainText(reply.content)}
+        {reply.content === null ? texts.deleted : plainText(reply.content) || texts.attachments(1)}
       </span>
     </button>
   );
@@ -252,25 +268,6 @@ function ToolButton({ label, popup, onPress, children }: ToolButtonProps) {
   );
 }
 
-/** A line drawing of 24 × 24 in the colour of the text. */
-export function Icon({ children }: { readonly children: ReactNode }) {
-  return (
-    <svg
-      viewBox="0 0 24 24"
-      width="18"
-      height="18"
-      fill="none"
-      stroke="currentColor"
-      strokeWidth="1.8"
-      strokeLinecap="round"
-      strokeLinejoin="round"
-      aria-hidden="true"
-    >
-      {children}
-    </svg>
-  );
-}
-
 /** What `OutgoingView` takes. */
 export interface OutgoingViewProps {
   readonly item: OutgoingMessage;
@@ -280,6 +277,8 @@ export interface OutgoingViewProps {
   readonly mentions?: readonly Mentionable[];
   /** Why it failed, in the person's words; the server's by default. */
   readonly reason?: string | undefined;
+  /** Its files on their way. */
+  readonly files?: ReactNode;
   readonly onRetry?: (item: OutgoingMessage) => void;
   readonly onChange?: (item: OutgoingMessage) => void;
   readonly onDiscard?: (item: OutgoingMessage) => void;
@@ -293,7 +292,8 @@ export const OutgoingView = memo(function OutgoingView(props: OutgoingViewProps)
   const seconds = useSecondsUntil(
     item.status === 'waiting' && item.error?.code === 'rate_limited' ? item.notBefore : null,
   );
-  const state: ReceiptState = item.status;
+  const held = item.error?.code === 'message_held';
+  const state: ReceiptState = held ? 'waiting' : item.status;
   return (
     <article
       className="parley-message"
@@ -301,13 +301,20 @@ export const OutgoingView = memo(function OutgoingView(props: OutgoingViewProps)
       data-mine
       data-first={first || undefined}
       data-last={last || undefined}
-      data-status={item.status}
+      data-status={held ? 'waiting' : item.status}
       data-outbox-id={item.id}
       tabIndex={props.current ? 0 : -1}
     >
       <div className="parley-message-main">
-        <div className="parley-bubble" style={{ '--parley-meta-letters': 8 } as CSSProperties}>
-          <MessageText text={item.intent.draft.content} mentions={props.mentions ?? []} />
+        <div
+          className="parley-bubble"
+          data-wordless={item.intent.draft.content === '' || undefined}
+          style={{ '--parley-meta-letters': 8 } as CSSProperties}
+        >
+          {props.files}
+          {item.intent.draft.content !== '' && (
+            <MessageText text={item.intent.draft.content} mentions={props.mentions ?? []} />
+          )}
           <div className="parley-meta">
             {seconds > 0 && <span className="parley-mark">{texts.waitingSeconds(seconds)}</span>}
             <time dateTime={new Date(item.createdAt).toISOString()}>{formats.time(item.createdAt)}</time>
@@ -315,12 +322,14 @@ export const OutgoingView = memo(function OutgoingView(props: OutgoingViewProps)
           </div>
         </div>
         {item.status === 'failed' && (
-          <div className="parley-failed">
+          <div className="parley-failed" data-held={held || undefined}>
             <span>{props.reason ?? item.error?.message ?? texts.notSent}</span>
-            <button type="button" onClick={() => props.onRetry?.(item)}>
-              {texts.tryAgain}
-            </button>
-            {props.onChange && (
+            {!held && (
+              <button type="button" onClick={() => props.onRetry?.(item)}>
+                {texts.tryAgain}
+              </button>
+            )}
+            {props.onChange && !held && (
               <button type="button" onClick={() => props.onChange?.(item)}>
                 {texts.change}
               </button>

@@ -46,6 +46,11 @@ export function useParleyClient(): ParleyClient {
   return client;
 }
 
+/** The client of the nearest provider, null where there is none. */
+export function useOptionalClient(): ParleyClient | null {
+  return useContext(Context).client;
+}
+
 /** The words of the nearest provider, English without one. */
 export function useParleyTexts(): ParleyTexts {
   return useContext(Context).texts;

@@ -17,6 +17,8 @@ export interface ParleyTexts {
   readonly sanitized: string;
   readonly deleted: string;
   readonly deletedByYou: string;
+  /** Of a confidential conversation: the server could not open it. */
+  readonly unreadable: string;
   readonly sending: string;
   readonly waiting: string;
   readonly waitingSeconds: (seconds: number) => string;
@@ -52,6 +54,21 @@ export interface ParleyTexts {
   readonly untitled: string;
   readonly goToOriginal: string;
   readonly suggestions: string;
+  readonly close: string;
+  readonly download: string;
+  readonly openPicture: (fileName: string) => string;
+  readonly pictures: string;
+  readonly pictureOf: (number: number, count: number) => string;
+  readonly previous: string;
+  readonly next: string;
+  readonly zoomIn: string;
+  readonly zoomOut: string;
+  readonly play: string;
+  readonly pause: string;
+  readonly position: string;
+  readonly attachments: (count: number) => string;
+  readonly photos: (count: number) => string;
+  readonly voiceMessage: string;
 }
 
 const plural = new Intl.PluralRules('en');
@@ -72,6 +89,7 @@ export const englishTexts: ParleyTexts = {
   sanitized: 'HTML removed',
   deleted: 'This message was deleted',
   deletedByYou: 'You deleted this message',
+  unreadable: 'This message cannot be opened',
   sending: 'Sending',
   waiting: 'Waiting for the connection',
   waitingSeconds: (seconds) => `Goes out in ${seconds} s`,
@@ -113,4 +131,19 @@ export const englishTexts: ParleyTexts = {
   untitled: 'Conversation',
   goToOriginal: 'Go to the original',
   suggestions: 'Suggestions',
+  close: 'Close',
+  download: 'Download',
+  openPicture: (fileName) => `Open ${fileName}`,
+  pictures: 'Pictures',
+  pictureOf: (number, count) => `${number} of ${count}`,
+  previous: 'Previous',
+  next: 'Next',
+  zoomIn: 'Zoom in',
+  zoomOut: 'Zoom out',
+  play: 'Play',
+  pause: 'Pause',
+  position: 'Position',
+  attachments: (count) => (count === 1 ? 'File' : `${count} files`),
+  photos: (count) => (count === 1 ? 'Photo' : `${count} photos`),
+  voiceMessage: 'Voice message',
 };

@@ -12,7 +12,7 @@ import {
 } from 'react';
 import { Virtualizer, type VirtualizerHandle } from 'virtua';
 import type { Messages } from './hooks.ts';
-import { Icon } from './message.tsx';
+import { Icon } from './icon.tsx';
 import { useFormats, useParleyTexts } from './provider.tsx';
 import { buildRows, indexOfSeq, isGapRow, type Row } from './rows.ts';
 
@@ -50,7 +50,7 @@ export interface ThreadProps {
   readonly loading?: ReactNode;
   /** The newest position that was on the screen, in a window that has the focus. For marking as read. */
   readonly onSeen?: (seq: number) => void;
-  /** Called with the position in the middle of the screen when very many messages are loaded. For `trim`. */
+  /** Called with the position that is being read when very many messages are loaded. For `trim`. */
   readonly onLarge?: (seq: number) => void;
   /** Escape, or the arrow down from the last message. */
   readonly onLeave?: () => void;
@@ -125,8 +125,10 @@ export function Thread(props: ThreadProps) {
       now.onSeen?.(newest);
     }
     if (now.rows.length > LARGE) {
-      const middle = lastSeqUpTo(now.rows, Math.floor((from + to) / 2));
-      if (middle !== null) now.onLarge?.(middle);
+      // On the way to the newest the screen still shows what lies before it.
+      const middle = place.current.sticky ? now.rows.length - 1 : Math.floor((from + to) / 2);
+      const around = lastSeqUpTo(now.rows, middle);
+      if (around !== null) now.onLarge?.(around);
     }
   }, []);
 
@@ -157,7 +159,8 @@ export function Thread(props: ThreadProps) {
 
   // The first unread message may lie above the first page.
   useEffect(() => {
-    if (!missesStart || place.current.asked) return;
+    // Once begun, the first page being above or gone is the reader's own doing: a jump, or paging.
+    if (!missesStart || place.current.begun || place.current.asked) return;
     place.current.asked = true;
     void latest.current.messages.loadAround(start!);
   }, [missesStart, start]);

@@ -10,6 +10,7 @@ const Dialogs = {
   Jump: lazy(async () => ({ default: (await load()).JumpDialog })),
   Shortcuts: lazy(async () => ({ default: (await load()).ShortcutsDialog })),
   Preferences: lazy(async () => ({ default: (await load()).PreferencesDialog })),
+  Report: lazy(async () => ({ default: (await load()).ReportDialog })),
   Revisions: lazy(async () => ({ default: (await load()).RevisionsDialog })),
   AddPeople: lazy(async () => ({ default: (await load()).AddPeopleDialog })),
   Rename: lazy(async () => ({ default: (await load()).RenameDialog })),
@@ -40,6 +41,8 @@ function View({ dialog }: { readonly dialog: OpenDialog }) {
       return <Dialogs.Shortcuts />;
     case 'preferences':
       return <Dialogs.Preferences />;
+    case 'report':
+      return <Dialogs.Report message={dialog.message} />;
     case 'revisions':
       return <Dialogs.Revisions message={dialog.message} />;
     case 'add-people':

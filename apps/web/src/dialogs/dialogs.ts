@@ -8,6 +8,7 @@ export type OpenDialog =
   | { readonly kind: 'jump' }
   | { readonly kind: 'shortcuts' }
   | { readonly kind: 'preferences' }
+  | { readonly kind: 'report'; readonly message: Message }
   | { readonly kind: 'revisions'; readonly message: Message }
   | { readonly kind: 'add-people'; readonly conversationId: string }
   | { readonly kind: 'rename'; readonly conversationId: string }

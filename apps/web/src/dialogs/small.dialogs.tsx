@@ -210,6 +210,7 @@ export function ShortcutsDialog() {
       <div className="grid gap-5 sm:grid-cols-2">
         <Group title={texts.everywhere}>
           <Shortcut keys={[command, 'K']} label={texts.jumpTo} />
+          <Shortcut keys={[command, 'F']} label={texts.searchMessages} />
           <Shortcut keys={['Alt', '↓']} label={texts.nextConversation} />
           <Shortcut keys={['Alt', '↑']} label={texts.previousConversation} />
           <Shortcut keys={['Alt', 'N']} label={texts.newConversation} />

@@ -1,4 +1,5 @@
 import type {
+  Attachment,
   Change,
   CommandName,
   Conversation,
@@ -9,6 +10,7 @@ import type {
   Message,
   Notify,
   Participant,
+  PresenceState,
   Role,
   SharedConversation,
   User,
@@ -68,7 +70,7 @@ export class ModelServer implements NetworkServer {
   readonly #options: ModelServerOptions;
   readonly #rooms = new Map<string, Room>();
   readonly #users = new Map<string, User>();
-  readonly #sessions = new Map<ServerSession, { userId: string; cancel: () => void }>();
+  readonly #sessions = new Map<ServerSession, { userId: string; cancel: () => void; watched: ReadonlySet<string> }>();
   readonly #repairs = new Map<ServerSession, Set<string>>();
   readonly #sent = new Map<string, number[]>();
   #ids = 0;
@@ -143,15 +145,18 @@ export class ModelServer implements NetworkServer {
       session.refuse(ParleyError.from(error));
       return;
     }
-    this.#sessions.set(session, { userId, cancel: () => {} });
+    this.#sessions.set(session, { userId, cancel: () => {}, watched: new Set() });
     this.#watchToken(session, userId, token);
     session.emit('ready', { userId, sessionId: session.id, serverTime: this.#now() });
+    this.#tellPresence(userId);
   }
 
   disconnected(session: ServerSession): void {
-    this.#sessions.get(session)?.cancel();
+    const ended = this.#sessions.get(session);
+    ended?.cancel();
     this.#sessions.delete(session);
     this.#repairs.delete(session);
+    if (ended !== undefined) this.#tellPresence(ended.userId);
   }
 
   command(
@@ -167,6 +172,12 @@ export class ModelServer implements NetworkServer {
         if (this.#verify(token) !== userId) throw problem('forbidden', 403);
         this.#watchToken(session, userId, token);
         return { ok: true, data: { expiresAt: this.#now() } };
+      }
+      if (name === 'presence:watch') {
+        const watched = new Set((input as { userIds: readonly string[] }).userIds);
+        const entry = this.#sessions.get(session);
+        if (entry !== undefined) this.#sessions.set(session, { ...entry, watched });
+        return { ok: true, data: { states: [...watched].map((id) => this.#presence(id)) } };
       }
       if (name === 'typing:start' || name === 'typing:stop') {
         const { conversationId } = input as { conversationId: string };
@@ -194,6 +205,17 @@ export class ModelServer implements NetworkServer {
     } catch (error) {
       const told = bodyOf(error);
       return { status: told.status, body: told };
+    }
+  }
+
+  #presence(userId: string): PresenceState {
+    const online = [...this.#sessions.values()].some((session) => session.userId === userId);
+    return { userId, status: online ? 'online' : 'offline', lastSeenAt: online ? null : this.#now() };
+  }
+
+  #tellPresence(userId: string): void {
+    for (const [session, { watched }] of this.#sessions) {
+      if (watched.has(userId)) session.emit('presence:changed', this.#presence(userId));
     }
   }
 
@@ -323,6 +345,8 @@ export class ModelServer implements NetworkServer {
         avatarUrl: null,
         metadata: {},
         confidential: false,
+        slowModeSeconds: 0,
+        readOnly: false,
         createdBy: userId,
         createdAt: now,
         updatedAt: now,
@@ -363,7 +387,8 @@ export class ModelServer implements NetworkServer {
     const repeat =
       key === null ? undefined : room.messages.find((m) => m.senderId === userId && m.clientMessageId === key);
     if (repeat !== undefined) return { ...structuredClone(repeat), duplicate: true };
-    if (content === '') throw problem('empty_message', 400);
+    const files = (input.attachmentIds as readonly string[] | undefined) ?? [];
+    if (content === '' && files.length === 0) throw problem('empty_message', 400);
     this.#countSend(userId);
     if (!isPresent(room, userId)) this.#joinToSend(userId, room);
     const quoted = room.messages.find((message) => message.id === input.replyToId);
@@ -375,7 +400,7 @@ export class ModelServer implements NetworkServer {
       rev: room.rev,
       senderId: userId,
       content,
-      attachments: [],
+      attachments: files.map(fileOf),
       replyTo: quoted === undefined ? null : quoteOf(quoted),
       mentions: ((input.mentions as readonly string[] | undefined) ?? [])
         .filter((person) => isPresent(room, person))
@@ -715,6 +740,7 @@ export class ModelServer implements NetworkServer {
     });
     this.#sessions.set(session, {
       userId,
+      watched: this.#sessions.get(session)?.watched ?? new Set(),
       cancel() {
         cancelWarning();
         cancelEnd();
@@ -789,7 +815,14 @@ function membershipOf(room: Room, member: Member): Membership {
 }
 
 function presentMember({ user, role, joinedAt, leftAt, lastReadSeq, lastDeliveredSeq, rev }: Member): Participant {
-  return { user, role, joinedAt, leftAt, lastReadSeq, lastDeliveredSeq, rev };
+  return { user, role, joinedAt, leftAt, silencedUntil: null, lastReadSeq, lastDeliveredSeq, rev };
+}
+
+/** Any id names a file: there are no uploads here. */
+function fileOf(id: string): Attachment {
+  const url = `/api/messaging/v1/attachments/${id}`;
+  const unknown = { width: null, height: null, durationMs: null, hasThumbnail: false, thumbnailUrl: null };
+  return { id, fileName: `${id}.bin`, mimeType: 'application/octet-stream', size: 1, url, ...unknown };
 }
 
 function quoteOf({ id, seq, senderId, content, deletedAt }: Message): Message['replyTo'] {
