@@ -30,6 +30,7 @@ const indexer = new SearchIndexer({
   repository,
   stems: new WordStems(repository, 'simple'),
   nodeId: 'load',
+  isSending: () => false,
   logger: silentLogger,
 });
 try {

@@ -88,6 +88,8 @@ export interface MessagingModule {
     findSentBy(userId: string, after: SentPlace | null, limit: number): Promise<SentWithRevisions[]>;
   };
   readonly membership: Pick<MembershipService, 'updateParticipant'>;
+  /** Whether messages are being sent at this moment: what can wait, does. */
+  isSending(): boolean;
   /** Takes messages away whose author is erased, or whose time has run out. */
   readonly withdrawal: WithdrawalService;
   /** Joins a connection's rooms, then tells it `ready`. */
@@ -211,6 +213,7 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
     },
     membership,
     withdrawal: new WithdrawalService({ committer, messages, files: deps.files }),
+    isSending: () => messageLog.isBusy,
     connect: (socket) => feed.connect(socket),
     disconnect: (socket) => feed.disconnect(socket),
     start: async () => {

@@ -9,7 +9,7 @@ import { WordStems } from './services/word-stems.ts';
 
 export interface SearchModuleDeps {
   readonly database: Pick<Database, 'prisma'>;
-  readonly messaging: Pick<MessagingModule, 'access' | 'messages'>;
+  readonly messaging: Pick<MessagingModule, 'access' | 'messages' | 'isSending'>;
   readonly nodeId: string;
   /** SEARCH_LANGUAGE; the same on every node. */
   readonly language: string;
@@ -20,7 +20,7 @@ export interface SearchModuleDeps {
 export function createSearchModule({ database, messaging, nodeId, language, logger }: SearchModuleDeps) {
   const repository = new SearchRepository(database.prisma);
   const stems = new WordStems(repository, language);
-  const indexer = new SearchIndexer({ repository, stems, nodeId, logger });
+  const indexer = new SearchIndexer({ repository, stems, nodeId, isSending: () => messaging.isSending(), logger });
   const search = new SearchService({
     repository,
     indexer,

@@ -163,6 +163,11 @@ export class MessageLog {
     });
   }
 
+  /** Whether something is being committed. */
+  get isBusy(): boolean {
+    return this.#committing !== null;
+  }
+
   /** Resolves once nothing waits and nothing is being committed. */
   async drain(): Promise<void> {
     while (this.#committing || this.#held.size > 0) await (this.#committing ?? Promise.race(this.#held.values()));

@@ -9,6 +9,8 @@ export interface SearchIndexerDeps {
   readonly stems: WordStems;
   /** This node, by the name under which it leaves notices of changes. */
   readonly nodeId: string;
+  /** Whether messages are being sent at this moment. */
+  readonly isSending: () => boolean;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
 }
 
@@ -19,6 +21,12 @@ const LOOK_BACK_SECONDS = 30;
 /** How often it looks for what other nodes left behind when they were killed. */
 const SWEEP_EVERY_MS = 10 * 60_000;
 const SWEEP_PAGE = 500;
+
+/**
+ * How long it rests for each moment that it worked, while messages are being sent and else. Indexing costs the database
+ * more than the message itself, and whoever searches brings the index up to date for what the search is about.
+ */
+const REST = { whileSending: 9, else: 1 };
 
 /** The tag by which a conversation is found among the words. No word has such a sign. */
 export const tagOf = (conversationId: string): string => `#${conversationId}`;
@@ -89,7 +97,7 @@ export class SearchIndexer {
     }
   }
 
-  /** Step by step, with as long a rest after each as it took. */
+  /** Step by step, with a rest after each. */
   async #catchUpGently(conversationIds: readonly string[]): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
@@ -97,7 +105,8 @@ export class SearchIndexer {
       const backlogs = await this.#deps.repository.findBacklog(conversationIds);
       if (backlogs.length === 0) return;
       await this.#take(backlogs);
-      await delay(performance.now() - started, undefined, { signal, ref: false }).catch(() => {});
+      const share = this.#deps.isSending() ? REST.whileSending : REST.else;
+      await delay(share * (performance.now() - started), undefined, { signal, ref: false }).catch(() => {});
     }
   }
 
