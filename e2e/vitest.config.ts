@@ -9,8 +9,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 15_000 } },
-    // Browsers and servers of several files at once, or beside other tests, would starve each other on a small machine.
-    maxWorkers: 1,
+    // Two files at once, which wait more than they work, and nothing beside them: more would starve each other.
+    maxWorkers: 2,
     sequence: { groupOrder: 2 },
   },
 });

@@ -41,6 +41,8 @@ export interface ThreadProps {
   readonly userId: string | null;
   /** What was read when the thread was opened: the divider stands after it. Null for none. */
   readonly unreadAfterSeq?: number | null;
+  /** Unread messages of the whole conversation, for when the newest are not loaded. */
+  readonly unreadCount?: number;
   /** Where to begin instead of the first unread or the newest message. */
   readonly startAtSeq?: number | null;
   readonly renderMessage: (row: Row, state: RowState) => ReactNode;
@@ -261,11 +263,12 @@ export function Thread(props: ThreadProps) {
 
   const currentIndex = rows.findIndex(({ key }) => key === current);
   const stop = currentIndex >= 0 ? currentIndex : rows.length - 1;
-  const below = rows.reduce(
+  const loadedBelow = rows.reduce(
     (count, { item }) =>
       count + Number(item.kind === 'message' && item.message.seq > seen && item.message.senderId !== userId),
     0,
   );
+  const below = messages.atNewest ? loadedBelow : Math.max(loadedBelow, props.unreadCount ?? 0);
   const hidden = !place.current.begun && missesStart && messages.error === null;
 
   return (
