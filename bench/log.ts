@@ -250,10 +250,10 @@ async function measureList({ prisma }: Database, databaseUrl: string) {
 /** The plan of the one query that `read` makes, as it was carried out. */
 async function explain(prisma: PrismaClient, read: (client: PrismaClient) => Promise<unknown>): Promise<string> {
   let plan: { 'QUERY PLAN': string }[] = [];
-  const queryRaw = async (strings: TemplateStringsArray, ...values: unknown[]): Promise<[]> => {
+  const queryRaw = async (strings: TemplateStringsArray, ...values: unknown[]): Promise<[{ views: null }]> => {
     const query = Prisma.sql(strings, ...values);
     plan = await prisma.$queryRaw`EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ${query}`;
-    return [];
+    return [{ views: null }];
   };
   await read({ $queryRaw: queryRaw } as unknown as PrismaClient);
   return plan.map((row) => row['QUERY PLAN']).join('\n');

@@ -308,7 +308,7 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
           messages={messages}
           userId={userId}
           unreadAfterSeq={unreadAfterSeq}
-        unreadCount={state.conversation.me?.unreadCount ?? 0}
+          unreadCount={state.conversation.me?.unreadCount ?? 0}
           startAtSeq={seq}
           renderMessage={renderMessage}
           loading={<ThreadSkeleton />}
