@@ -236,12 +236,13 @@ async function measureList({ prisma }: Database, databaseUrl: string) {
   const plan = await explain(prisma, (client) =>
     new ConversationsRepository(client, (row) => row).findPage(READER, 'all', undefined, page),
   );
-  const hasSeqScan = /Seq Scan/.test(plan);
+  // One that was planned for an empty table and never carried out (keys of confidential conversations) is none.
+  const hasSeqScan = /Seq Scan on [^(]*\(actual/.test(plan);
   const report = [
     `The list of ${page} of ${conversations} conversations with unread counts, over ${format(SIZES.messages)} messages, ` +
       `${format(SIZES.reads)} reads one after the other: p50 ${format(quantile(times, 0.5))} ms, ` +
       `p99 ${format(quantile(times, 0.99))} ms. ` +
-      (hasSeqScan ? '**Its plan has a sequential scan.**' : 'Its plan has no sequential scan:'),
+      (hasSeqScan ? '**Its plan has a sequential scan.**' : 'Its plan carries out no sequential scan:'),
     `\`\`\`\n${plan}\n\`\`\``,
   ].join('\n\n');
   return { report, hasSeqScan };
