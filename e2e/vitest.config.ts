@@ -5,6 +5,7 @@ export default defineConfig({
     name: 'browser',
     include: ['**/*.test.ts'],
     globalSetup: ['support/build.setup.ts'],
+    setupFiles: ['support/failure.setup.ts'],
     // A loaded machine takes a while to start a database; nothing here waits for time to pass.
     testTimeout: 120_000,
     hookTimeout: 180_000,

@@ -33,6 +33,9 @@ export interface Person {
   readonly complaints: string[];
 }
 
+/** The windows that are open, for a test that fails to show what was in them. */
+export const windows = new Set<Person>();
+
 /** Opens a window for somebody, not signed in. */
 export async function openWindow(
   browser: Browser,
@@ -47,8 +50,11 @@ export async function openWindow(
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
   page.on('console', (line) => complaints.push(`${line.type()}: ${line.text()}`));
+  const person = { name, page, context, complaints };
+  windows.add(person);
+  page.once('close', () => windows.delete(person));
   await page.goto(url);
-  return { name, page, context, complaints };
+  return person;
 }
 
 /** Opens a window and signs in by name. */
@@ -74,6 +80,12 @@ export async function startConversation({ page }: Person, people: readonly strin
   }
   if (title) await page.getByLabel('Group name').fill(title);
   await page.getByRole('button', { name: 'Create' }).click();
+  await shown({ page }, title ?? people[0]!);
+}
+
+/** Waits until a conversation is on the screen: the one before has a field for writing too. */
+async function shown({ page }: Pick<Person, 'page'>, name: string): Promise<void> {
+  await page.getByRole('heading', { level: 1, name }).waitFor();
   await field({ page }).waitFor();
 }
 
@@ -96,7 +108,7 @@ export function message({ page }: Pick<Person, 'page'>, text: string): Locator {
 /** Opens a conversation from the list. */
 export async function open({ page }: Person, name: string): Promise<void> {
   await conversation({ page }, name).click();
-  await field({ page }).waitFor();
+  await shown({ page }, name);
 }
 
 /** A conversation's line in the list. */

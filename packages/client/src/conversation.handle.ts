@@ -154,11 +154,19 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
     await fetchPage({ around: seq, limit: Math.min(MOST, limit) }, range, 'replace', options);
   }
 
+  /** Whether there are messages, and not one of them is loaded. */
+  function hasNothingLoaded(): boolean {
+    const present = record();
+    return present !== undefined && present.base.lastSeq > 0 && present.messages.length === 0;
+  }
+
   async function openNow(at: number | undefined) {
     const { messages, participantsLoaded } = await known();
     if (at !== undefined) await loadAround(at);
     else if (messages.length === 0) await loadNewest();
     if (!participantsLoaded) await sync.loadParticipants(id);
+    // It was empty, and is no longer.
+    if (hasNothingLoaded()) await loadNewest();
   }
 
   /** Calls back once: when the connection is up again, or after a while where it is up. */
@@ -177,23 +185,38 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
     open({ at } = {}) {
       const unwatch = sync.watch(id);
       let cancel = () => {};
+      let opening = false;
       let closed = false;
       const load = (attempt: number) => {
-        openNow(at).catch((error: unknown) => {
-          if (closed || !(error instanceof ParleyError) || !error.transient) return failed(error);
-          // What went wrong shows in the state (`error`); it is tried again when there is a chance.
-          cancel = whenReachable(attempt, () => load(attempt + 1));
-        });
+        opening = true;
+        openNow(at).then(
+          () => {
+            opening = false;
+          },
+          (error: unknown) => {
+            opening = false;
+            if (closed || !(error instanceof ParleyError) || !error.transient) return failed(error);
+            // What went wrong shows in the state (`error`); it is tried again when there is a chance.
+            cancel = whenReachable(attempt, () => load(attempt + 1));
+          },
+        );
       };
       const failed = (error: unknown) => {
         const known =
           error instanceof ParleyError && (error.transient || error.code === 'aborted' || error.code === 'closed');
         if (!known) deps.onError(error, 'opening a conversation');
       };
+      // One that was empty when it was opened may be told anew as a whole, after a while away: then there is a page to load.
+      const unselect = store.select(hasNothingLoaded, (nothing) => {
+        if (!nothing || opening) return;
+        cancel();
+        load(0);
+      });
       load(0);
       return () => {
         closed = true;
         cancel();
+        unselect();
         unwatch();
       };
     },

@@ -71,6 +71,31 @@ describe('subscribe, fetch, apply what came meanwhile', () => {
 });
 
 describe('holes', () => {
+  test('DLV-2 a conversation that was empty when one went away shows what was written meanwhile', async () => {
+    const { ada, id, state } = await setUp(0);
+    bed.network.cut('ada');
+    await bed.settle(1000);
+    bed.server.act('bob', 'message:send', { conversationId: id, content: 'hello' });
+    const send = ada.conversation(id).send({ content: 'me too' });
+    bed.network.restore('ada');
+    await bed.settle(60_000);
+    await send;
+    expect(state()?.timeline.map((item) => (item.kind === 'message' ? item.message.content : item.kind))).toEqual([
+      'hello',
+      'me too',
+    ]);
+  });
+
+  test('DLV-2 and so does one that only others write in', async () => {
+    const { id, state } = await setUp(0);
+    bed.network.cut('ada');
+    await bed.settle(1000);
+    bed.server.act('bob', 'message:send', { conversationId: id, content: 'hello' });
+    bed.network.restore('ada');
+    await bed.settle(60_000);
+    expect(state()?.loaded).toEqual({ fromSeq: 1, toSeq: 1 });
+  });
+
   test('DLV-3 what comes too early waits until the hole is mended, and is told once', async () => {
     const { ada, id, state } = await setUp(3);
     const told: (string | null)[] = [];
