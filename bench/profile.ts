@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../server/test/support/postgres.ts';
-import { type CpuProfile, flameGraph, shares } from './support/flame-graph.ts';
+import { type CpuProfile, flameGraph, lastOf, shares } from './support/flame-graph.ts';
 import { CORES, pin } from './support/machine.ts';
 import { format } from './support/statistics.ts';
 import { startTarget, type TargetName, TITLES } from './targets/target.ts';
@@ -47,7 +47,8 @@ try {
   const written = (await readdir(folder)).find((one) => one.endsWith('.cpuprofile'));
   if (written === undefined) throw new Error('the server left no profile');
   const text = await readFile(join(folder, written), 'utf8');
-  const profile = JSON.parse(text) as CpuProfile;
+  // The server ends as soon as the workload does.
+  const profile = lastOf(JSON.parse(text) as CpuProfile, Number(flags.seconds));
   await mkdir(PROFILES, { recursive: true });
   await writeFile(`${file}.cpuprofile`, text);
   await writeFile(`${file}.svg`, flameGraph(profile, `${workload.id}, ${TITLES[name]}: ${workload.title}`));

@@ -10,6 +10,14 @@ export interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
+/** The last seconds of a profile alone: what comes before, the start of a program above all, is left out. */
+export function lastOf(profile: CpuProfile, seconds: number): CpuProfile {
+  let left = seconds * 1_000_000;
+  let first = profile.samples.length;
+  while (first > 0 && left > 0) left -= profile.timeDeltas[--first]!;
+  return { ...profile, samples: profile.samples.slice(first), timeDeltas: profile.timeDeltas.slice(first) };
+}
+
 interface Frame {
   readonly name: string;
   readonly part: string;

@@ -20,8 +20,10 @@ export function reading(scale: Scale): Workload {
       { key: 'list', title: 'list of 50 with unread, requests/s' },
       { key: 'listP99', title: 'list p99, ms' },
       { key: 'newest', title: 'newest 50, requests/s' },
+      { key: 'hot', title: 'newest 50 of one that all open, requests/s' },
       { key: 'deep', title: '50 deep in the history, requests/s' },
       { key: 'sync', title: 'sync of 500, requests/s' },
+      { key: 'back', title: 'back after a year, s' },
       { key: 'catchUp', title: 'all that ever changed, s' },
     ],
     chief: 'list',
@@ -50,13 +52,21 @@ async function measureReads(target: Target, rest: RestLoad, each: number, scale:
   if (items.length !== 50) throw new Error(`the list has ${items.length} conversations`);
   const list = await rate(() => `${prefix}/conversations`);
   const newest = await rate((count) => messages(count));
+  const hot = await rate(() => messages(0));
   const deep = await rate((count) => `${messages(count)}?before=${Math.floor(each / 2) + (count % 50)}`);
-  const figures = { list: list.perSecond, listP99: list.p99, newest: newest.perSecond, deep: deep.perSecond };
-  if (!isProduct) return { ...figures, sync: Number.NaN, catchUp: Number.NaN };
+  const figures = {
+    list: list.perSecond,
+    listP99: list.p99,
+    newest: newest.perSecond,
+    hot: hot.perSecond,
+    deep: deep.perSecond,
+  };
+  if (!isProduct) return { ...figures, sync: Number.NaN, back: Number.NaN, catchUp: Number.NaN };
 
   const cursors = Object.fromEntries(Array.from({ length: CONVERSATIONS }, (_, nth) => [conversationId(nth), 1]));
   const sync = await measureRate(scale.measureMs / 2, () => rest.text('POST', `${PRODUCT}/sync`, { cursors }));
-  return { ...figures, sync: sync.perSecond, catchUp: await catchUp(rest, each) };
+  const back = await comeBack(rest, cursors);
+  return { ...figures, sync: sync.perSecond, back, catchUp: await catchUp(rest, each) };
 }
 
 /** Calls one after the other on each of a few connections, for so long. */
@@ -83,6 +93,46 @@ export async function measureRate(
 interface ChangesPage {
   readonly changes: readonly { readonly rev: number }[];
   readonly hasMore: boolean;
+}
+
+interface Listed {
+  readonly items: readonly { readonly id: string; readonly rev: number }[];
+  readonly nextCursor: string | null;
+}
+
+/** Conversations that a client reads anew at the same moment when it comes back. */
+const ANEW_AT_ONCE = 4;
+
+/**
+ * Seconds until somebody who was away for a year has the present state, the way of our client (packages/client): `sync`
+ * says what is behind; what is too far behind, here everything, begins anew; then the list is read, and the newest
+ * messages of what is on the screen.
+ */
+async function comeBack(rest: RestLoad, cursors: Readonly<Record<string, number>>): Promise<number> {
+  const start = performance.now();
+  const { behind } = JSON.parse(await rest.text('POST', `${PRODUCT}/sync`, { cursors })) as {
+    behind: { conversationId: string; rev: number }[];
+  };
+  const revs = new Map(behind.map(({ conversationId: id, rev }) => [id, rev]));
+  const queue = behind.values();
+  await Promise.all(
+    Array.from({ length: ANEW_AT_ONCE }, async () => {
+      for (const { conversationId: id } of queue) {
+        const { rev } = await rest.get<{ rev: number }>(`${PRODUCT}/conversations/${id}`);
+        if (rev < revs.get(id)!) throw new Error(`${id} is older than sync said`);
+      }
+    }),
+  );
+  const seen = new Set<string>();
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const after: string = cursor && `&cursor=${cursor}`;
+    const page: Listed = await rest.get<Listed>(`${PRODUCT}/conversations?limit=200${after}`);
+    for (const { id } of page.items) seen.add(id);
+    cursor = page.nextCursor;
+  }
+  await rest.get(`${PRODUCT}/conversations/${conversationId(0)}/messages`);
+  if (behind.length !== CONVERSATIONS || seen.size !== CONVERSATIONS) throw new Error(`${seen.size} were listed`);
+  return (performance.now() - start) / 1_000;
 }
 
 /** Seconds until everything that ever changed in all conversations is read, as a client that was never there would. */

@@ -46,6 +46,7 @@ export interface EngineConnection {
   write(text: string, options: { readonly compress: boolean }): void;
   close(discard?: boolean): void;
   once(event: 'close', listener: () => void): void;
+  on(event: 'close', listener: () => void): void;
   on(event: 'packet', listener: (packet: { readonly type: string }) => void): void;
 }
 
@@ -130,8 +131,11 @@ function cutOff(connection: EngineConnection): void {
 export function releaseHandshake(socket: ParleySocket): void {
   engineConnection(socket).request = null;
   const { handshake } = socket;
-  handshake.auth = {};
-  handshake.headers = {};
-  handshake.query = {};
+  handshake.auth = EMPTY;
+  handshake.headers = EMPTY;
+  handshake.query = EMPTY;
   handshake.url = '';
 }
+
+/** One for all connections. */
+const EMPTY = Object.freeze({});

@@ -152,17 +152,23 @@ function writeFrames(webSocket: WebSocketInside, frames: Buffer | Buffer[]): voi
 }
 
 /**
- * Answers the commands of a socket by `answer`, once each, in place of Socket.IO's own way: so that an answer can leave
- * in the same write as the events of the same commit, and is encoded without looking for binary in it.
+ * Makes what has the commands of a socket answered by `answer`, once each, in place of Socket.IO's own way: so that an answer
+ * can leave in the same write as the events of the same commit, and is encoded without looking for binary in it. Of all
+ * sockets one function, so that none keeps its own.
  */
-export function answerCommandsBy(socket: ParleySocket, answer: (id: number, answer: unknown) => void): void {
-  (socket as unknown as { ack(id: number): (answer: unknown) => void }).ack = (id) => {
+export function answerCommandsBy(
+  answer: (socket: ParleySocket, id: number, answer: unknown) => void,
+): (socket: ParleySocket) => void {
+  function ack(this: ParleySocket, id: number): (value: unknown) => void {
     let isAnswered = false;
     return (value) => {
       if (isAnswered) return;
       isAnswered = true;
-      answer(id, value);
+      answer(this, id, value);
     };
+  }
+  return (socket) => {
+    (socket as unknown as { ack: typeof ack }).ack = ack;
   };
 }
 

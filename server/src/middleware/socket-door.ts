@@ -72,6 +72,7 @@ const COMMAND_LIMITS: { readonly [Name in CommandName]?: RateLimit } = {
 
 /** Timers of Node cannot wait longer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const COARSE_TIMER_MS = 60_000;
 
 type Acknowledge = (ack: Ack<unknown>) => void;
 type AnyHandler = (call: unknown) => Promise<unknown>;
@@ -86,7 +87,11 @@ export function openSocketDoor(deps: SocketDoorDeps): void {
       (error: unknown) => next(refuseConnection(toAppError(error), logger)),
     );
   });
+  const answerCommands = answerCommandsBy((socket, id, answer) => {
+    deps.writer.write(socket, frameEvents([encodeAnswer(id, answer)]));
+  });
   io.on('connection', (socket) => {
+    answerCommands(socket);
     const session = new Session(socket, deps);
     releaseHandshake(socket);
     session.start();
@@ -97,20 +102,47 @@ async function admit(socket: ParleySocket, deps: SocketDoorDeps): Promise<void> 
   if (deps.isClosing()) throw new AppError('unavailable', { retryAfterMs: 1_000 });
   const { token } = socket.handshake.auth as { token?: unknown };
   const address = socketAddress(socket, deps);
-  giveBackAtEnd(socket, deps.connections.takeAddress(address));
+  const slots = new Slots(deps.connections.takeAddress(address));
+  slots.giveBackAtEnd(socket);
   const actor = await deps.authenticate(typeof token === 'string' ? token : undefined, address);
   // The tolerance is for verifying; a session ends at the very end of its token, so here it would have none.
   if (actor.expiresAt <= Date.now()) throw new AppError('token_expired');
   socket.data = new SessionData(actor, socket.id, address, deps);
-  giveBackAtEnd(socket, await deps.connections.take(actor.id));
+  slots.add(await deps.connections.take(actor.id));
 }
 
-function giveBackAtEnd(socket: ParleySocket, release: () => void): void {
-  // One of the two comes, whether or not the socket gets as far as `connection`; or it came while the slot was taken.
-  socket.once('disconnect', release);
-  const connection = engineConnection(socket);
-  connection.once('close', release);
-  if (connection.readyState === 'closed') release();
+/** What one connection has taken of the limits on connections, given back when it is gone. */
+class Slots {
+  readonly #ofAddress: () => void;
+  #ofPerson: (() => void) | null = null;
+  #isOver = false;
+
+  constructor(ofAddress: () => void) {
+    this.#ofAddress = ofAddress;
+  }
+
+  /** A connection that ended meanwhile needs it no more. */
+  add(ofPerson: () => void): void {
+    if (this.#isOver) ofPerson();
+    else this.#ofPerson = ofPerson;
+  }
+
+  /** One of the two comes, whether or not the socket gets as far as `connection`; or it came already. */
+  giveBackAtEnd(socket: ParleySocket): void {
+    const giveBack = (): void => this.#giveBack();
+    const connection = engineConnection(socket);
+    socket.on('disconnect', giveBack);
+    connection.on('close', giveBack);
+    if (connection.readyState === 'closed') giveBack();
+  }
+
+  #giveBack(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#ofAddress();
+    this.#ofPerson?.();
+    this.#ofPerson = null;
+  }
 }
 
 function socketAddress(socket: ParleySocket, { readAddress }: SocketDoorDeps): string {
@@ -188,7 +220,6 @@ class Session {
       }
     });
 
-    answerCommandsBy(socket, (id, answer) => this.#deps.writer.write(socket, frameEvents([encodeAnswer(id, answer)])));
     // Every packet comes through here, whatever its name, and goes no further: `next` is never called. A listener for
     // each event would let unknown names fall silent, and throws on bad packets would end the process.
     socket.use((packet: unknown[]) => this.#receive(packet));
@@ -245,9 +276,9 @@ class Session {
 
   /** Never rejects. */
   async #carryOut(name: CommandName, args: unknown[], acknowledge: Acknowledge): Promise<void> {
-    const requestId = randomUUID();
+    const request = new RequestId();
     try {
-      const data = await this.#answer(name, args, requestId);
+      const data = await this.#answer(name, args, request);
       acknowledge({ ok: true, data });
       this.#deps.metrics.commands.inc({ command: name, result: 'ok' });
     } catch (thrown) {
@@ -257,11 +288,11 @@ class Session {
       } catch (failure) {
         error = toAppError(failure);
       }
-      this.#refuse(name, error, acknowledge, requestId);
+      this.#refuse(name, error, acknowledge, request.text);
     }
   }
 
-  async #answer(name: CommandName, args: unknown[], requestId: string): Promise<unknown> {
+  async #answer(name: CommandName, args: unknown[], request: RequestId): Promise<unknown> {
     const socket = this.#socket;
     const { limits, handlers } = this.#deps;
     // Asked again when its turn comes: it may have waited while the session ended.
@@ -276,16 +307,7 @@ class Session {
 
     const handler = handlers[name] as AnyHandler | undefined;
     if (!handler) throw invalidCommand('There is no such command.');
-    const { conversationId } = input as { conversationId?: string };
-    return handler({
-      actor: socket.data.actor,
-      socket,
-      input,
-      requestId,
-      get log() {
-        return socket.data.log.child({ requestId, ...(conversationId !== undefined && { conversationId }) });
-      },
-    });
+    return handler(new Call(socket, input, request));
   }
 
   #mustBeOpen(): void {
@@ -344,8 +366,47 @@ class Session {
       this.#toldExpiring = true;
       socket.emit('session:expiring', { at: new Date(socket.data.actor.expiresAt).toISOString() });
     }
-    const wait = this.#toldExpiring ? left : untilTold;
-    this.#timer = setTimeout(() => this.#lookAtClock(), Math.min(Math.ceil(wait), LONGEST_TIMER_MS));
+    const wait = Math.ceil(this.#toldExpiring ? left : untilTold);
+    // Far off it looks again on a whole minute: timers of the same length share what Node keeps for them.
+    const rounded = wait > COARSE_TIMER_MS ? wait - (wait % COARSE_TIMER_MS) : wait;
+    this.#timer = setTimeout(() => this.#lookAtClock(), Math.min(rounded, LONGEST_TIMER_MS));
+  }
+}
+
+/** Names a command where it is told of: most are carried out and named nowhere. */
+class RequestId {
+  #text: string | null = null;
+
+  get text(): string {
+    this.#text ??= randomUUID();
+    return this.#text;
+  }
+}
+
+/** One command as its handler gets it. What few of them ask for is made when asked for. */
+class Call {
+  readonly actor: Actor;
+  readonly socket: ParleySocket;
+  readonly input: unknown;
+  readonly #request: RequestId;
+
+  constructor(socket: ParleySocket, input: unknown, request: RequestId) {
+    this.actor = socket.data.actor;
+    this.socket = socket;
+    this.input = input;
+    this.#request = request;
+  }
+
+  get requestId(): string {
+    return this.#request.text;
+  }
+
+  get log(): Logger {
+    const { conversationId } = this.input as { conversationId?: string };
+    return this.socket.data.log.child({
+      requestId: this.requestId,
+      ...(conversationId !== undefined && { conversationId }),
+    });
   }
 }
 

@@ -1,3 +1,5 @@
+import { endOfTurn } from './end-of-turn.ts';
+
 interface Waiting<Input, Output> {
   readonly input: Input;
   readonly resolve: (output: Output) => void;
@@ -22,8 +24,7 @@ export function gatherCalls<Input, Output>(
 
   const runAll = async (): Promise<void> => {
     // Calls of one turn of the event loop belong together, the first one included.
-    await Promise.resolve();
-    while (waiting.length > 0) {
+    for (await endOfTurn(); waiting.length > 0; await endOfTurn()) {
       const batch = waiting.slice(0, MOST);
       waiting = waiting.slice(MOST);
       try {

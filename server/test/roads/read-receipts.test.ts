@@ -166,3 +166,28 @@ describe('the badge', () => {
     expect(await bob.get('/unread')).toEqual({ messages: 0, conversations: 0, mentions: 0 });
   });
 });
+
+describe('receipts where many are connected', () => {
+  it('READ-1 are told less often, and the last state of everybody always', async () => {
+    const [ann, bob, cyd, eve] = await world.people('ann', 'bob', 'cyd', 'eve');
+    const others = await world.people(...Array.from({ length: 98 }, (_, nth) => `one${nth}`));
+    const cid = await world.create('group', ann, bob, cyd, ...others);
+    for (const text of ['1', '2', '3', '4', '5']) await ann.send(cid, text);
+    const [annPhone, evePhone] = await Promise.all([ann, eve, bob, cyd, ...others].map((one) => one.connect()));
+    const read = (seq: number) =>
+      Promise.all([bob, cyd].map((one) => one.ok('socket', 'conversation:read', { conversationId: cid, seq })));
+    // A hundred tellings or more are followed by a pause, in which what comes next is gathered.
+    for (const seq of [1, 2, 3, 4, 5]) await read(seq);
+    for (const { id } of [bob, cyd]) {
+      await annPhone!.next('receipt:read', ({ userId, seq }) => userId === id && seq === 5);
+    }
+    await annPhone!.barrier();
+    for (const { id } of [bob, cyd]) {
+      const told = annPhone!.all('receipt:read').filter(({ userId }) => userId === id);
+      const seqs = told.map(({ seq }) => seq);
+      expect(seqs).toEqual([...new Set(seqs)].sort((one, other) => one - other));
+    }
+    await evePhone!.expectNone('receipt:read');
+    await annPhone!.expectNone('receipt:delivered');
+  });
+});

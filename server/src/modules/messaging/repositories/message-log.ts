@@ -2,6 +2,7 @@ import type { Metadata, Role } from '@parley/protocol';
 import type { PrismaClient } from '../../../../prisma/generated/client.ts';
 import { classifyDatabaseError, withRetries } from '../../../infrastructure/database-errors.ts';
 import { AppError } from '../../../utils/app-error.ts';
+import { endOfTurn } from '../../../utils/end-of-turn.ts';
 import { plainArray, textArray } from './array-literal.ts';
 import type { AttachmentRow, ReplyRow } from './rows.ts';
 
@@ -124,6 +125,8 @@ export interface MessageLogOptions {
 
 /** Each try waits a second at most for a row lock, so that a send is answered, well or by 503, within 3.5 s. */
 const APART_TRIES = 2;
+/** So long after a commit more of them are expected. */
+const BUSY_MS = 1_000;
 
 /**
  * The log of messages. Sends that wait at the same moment are committed together: a batch is what came in while the
@@ -141,6 +144,7 @@ export class MessageLog {
   readonly #onDepth: (depth: number) => void;
   #waiting: Waiting[] = [];
   #committing: Promise<void> | null = null;
+  #committedAt = Number.NEGATIVE_INFINITY;
   /** Conversations whose row somebody else holds, each with its retry: their sends wait apart, and all others go on. */
   readonly #held = new Map<string, Promise<void>>();
 
@@ -163,9 +167,9 @@ export class MessageLog {
     });
   }
 
-  /** Whether something is being committed. */
+  /** Whether messages are being stored now, or were a moment ago: between two batches there is always a short rest. */
   get isBusy(): boolean {
-    return this.#committing !== null;
+    return this.#committing !== null || performance.now() - this.#committedAt < BUSY_MS;
   }
 
   /** Resolves once nothing waits and nothing is being committed. */
@@ -174,9 +178,14 @@ export class MessageLog {
   }
 
   async #commitAll(): Promise<void> {
-    // Sends of one turn of the event loop belong together, the first one included.
-    await Promise.resolve();
-    for (let batch = this.#takeBatch(); batch.length > 0; batch = this.#takeBatch()) await this.#commit(batch);
+    // Sends of one turn of the event loop belong together, the first one included. The embedded database commits before
+    // the next socket is read: taken any earlier, every batch there would be of one.
+    await endOfTurn();
+    for (let batch = this.#takeBatch(); batch.length > 0; batch = this.#takeBatch()) {
+      await this.#commit(batch);
+      this.#committedAt = performance.now();
+      await endOfTurn();
+    }
     this.#committing = null;
   }
 

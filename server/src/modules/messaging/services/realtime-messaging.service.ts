@@ -6,6 +6,7 @@ import type { Logger } from '../../../utils/logger.ts';
 import type { ConversationOpened, Fact, Member, Publisher, Signal } from '../messaging.events.ts';
 import { Follower } from './follower.ts';
 import type { HintReceiver, NodeLink, TypingSignal } from './node-link.ts';
+import type { Whisper } from './whispers.ts';
 
 /** A conversation somebody is in, as of `rev`. */
 export interface FollowedMembership {
@@ -229,10 +230,8 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
         this.#tellPerson(signal.to, signal.name, signal.payload);
         break;
       case 'receipt:read':
-        this.#tellOf(signal.payload.userId, signal.name, signal.payload);
-        break;
       case 'receipt:delivered':
-        this.#tellOf(signal.payload.userId, signal.name, signal.payload);
+        this.#whisper(signal);
         break;
     }
   }
@@ -279,9 +278,12 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const { conversationId, rev } = fact.payload;
     const follower = this.#followers.get(conversationId) ?? this.#followFor(fact);
     if (!follower || rev <= follower.rev) return;
-    follower.waiting.set(rev, fact);
+    // Most of the time it is the next one.
+    if (rev === follower.rev + 1 && !follower.repairing) this.#apply(follower, fact);
+    else follower.addWaiting(fact);
+    if (!follower.hasWaiting) return;
     this.#applyWaiting(follower);
-    if (follower.waiting.size > 0) this.#awaitGap(follower);
+    if (follower.hasWaiting) this.#awaitGap(follower);
   }
 
   #applyWaiting(follower: Follower): void {
@@ -293,7 +295,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     if (follower.repairing || follower.gapTimer) return;
     follower.gapTimer = setTimeout(() => {
       follower.gapTimer = null;
-      if (follower.waiting.size > 0) void this.#repair(follower);
+      if (follower.hasWaiting) void this.#repair(follower);
     }, GAP_PATIENCE_MS);
   }
 
@@ -325,7 +327,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
         this.#close(follower);
         break;
       case 'message:created':
-        this.#endTyping(follower.conversationId, fact.payload.message.senderId);
+        this.#endTypingOf(follower, fact.payload.message.senderId);
         this.#tell(follower, fact.name, fact.payload);
         this.#metrics.onDelivered(Math.max(0, Date.now() - Date.parse(fact.payload.message.createdAt)) / 1_000);
         break;
@@ -509,19 +511,23 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     this.#tellLater(follower);
   }
 
-  /** What somebody does, told to those who may see it. `alsoNot` is somebody who need not be told. */
-  #tellOf<Name extends EventName>(
-    userId: string,
-    name: Name,
-    payload: EventPayload<Name> & { readonly conversationId: string },
-    alsoNot?: string,
-  ): void {
-    const follower = this.#followers.get(payload.conversationId);
+  /** What somebody does, told to those who may see it: at the end of this turn, or once the conversation may be told again. */
+  #whisper(whisper: Whisper): void {
+    const follower = this.#followers.get(whisper.payload.conversationId);
     if (!follower) return;
-    const hidden = this.#cuts.hiddenFrom(userId);
-    const except = alsoNot === undefined ? hidden : new Set([...hidden, alsoNot]);
-    follower.addUntold(encodeEvent(name, payload), except.size === 0 ? null : except);
-    this.#tellLater(follower);
+    follower.whispers.add(whisper);
+    this.#whisperLater(follower);
+  }
+
+  #whisperLater(follower: Follower): void {
+    const waitMs = follower.whispers.waitMs(performance.now());
+    if (waitMs === 0) this.#tellLater(follower);
+    else if (waitMs !== null) {
+      follower.whisperTimer ??= setTimeout(() => {
+        follower.whisperTimer = null;
+        this.#whisperLater(follower);
+      }, Math.ceil(waitMs));
+    }
   }
 
   /** All devices of one person, after what their conversations are told in this turn. */
@@ -548,6 +554,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
 
   #tellMembers(follower: Follower): void {
     this.#untold.delete(follower);
+    for (const whisper of follower.takeWhispers()) this.#addWhisper(follower, whisper);
     for (const { texts, except } of follower.takeUntold()) {
       const packets = frameEvents(texts);
       for (const userId of follower.members.keys()) {
@@ -557,6 +564,14 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
         }
       }
     }
+  }
+
+  /** One's own devices need not be told that one types. */
+  #addWhisper(follower: Follower, { name, payload }: Whisper): void {
+    const hidden = this.#cuts.hiddenFrom(payload.userId);
+    const isTyping = name === 'typing:started' || name === 'typing:stopped';
+    const except = isTyping ? new Set([...hidden, payload.userId]) : hidden;
+    follower.addUntold(encodeEvent(name, payload), except.size === 0 ? null : except);
   }
 
   #isMember(conversationId: string, userId: string): boolean {
@@ -598,14 +613,21 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     this.#tellTyping('typing:stopped', { conversationId, userId });
   }
 
+  /** A message says by itself that its sender is done: the mark must not outlast it, here or on another node. */
+  #endTypingOf(follower: Follower, userId: string): void {
+    this.#endTyping(follower.conversationId, userId);
+    const ended = follower.takeTyping(userId);
+    if (ended?.name === 'typing:stopped') this.#addWhisper(follower, ended);
+  }
+
   #tellTyping(name: TypingSignal['name'], payload: TypingSignal['payload']): void {
     this.receiveTyping({ name, payload });
     this.#link?.tellTyping({ name, payload });
   }
 
-  /** Typing on this node or another one. One's own devices need not be told that one types. */
-  receiveTyping({ name, payload }: TypingSignal): void {
-    this.#tellOf(payload.userId, name, payload, payload.userId);
+  /** Typing on this node or another one. */
+  receiveTyping(signal: TypingSignal): void {
+    this.#whisper(signal);
   }
 
   /** Ends timers; nothing is told afterwards. */
