@@ -1,4 +1,5 @@
-// The programs that tests need beside Node: a PostgreSQL, a Redis, a balancer and a Chromium of their own to start and to kill.
+// The programs that tests need beside Node: a PostgreSQL, a Redis, a balancer, a virus scanner
+// and a Chromium of their own to start and to kill.
 // Where they are missing, Debian as root gets them from its packages; anybody else is told what to install.
 
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
@@ -31,6 +32,13 @@ const TOOLS = [
     folders: () => ['/usr/sbin', ...homebrew('haproxy')],
     debian: 'haproxy',
     homebrew: 'haproxy',
+  },
+  {
+    what: 'ClamAV',
+    programs: ['clamd'],
+    folders: () => ['/usr/sbin', ...homebrew('clamav', 'sbin')],
+    debian: 'clamav-daemon',
+    homebrew: 'clamav',
   },
   {
     what: 'Chromium',
@@ -120,7 +128,7 @@ function newestFirst(parent) {
     .map((version) => join(parent, version, 'bin'));
 }
 
-/** @param {string} formula */
-function homebrew(formula) {
-  return [`/opt/homebrew/opt/${formula}/bin`, `/usr/local/opt/${formula}/bin`];
+/** @param {string} formula @param {string} [folder] */
+function homebrew(formula, folder = 'bin') {
+  return [`/opt/homebrew/opt/${formula}/${folder}`, `/usr/local/opt/${formula}/${folder}`];
 }

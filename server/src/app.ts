@@ -26,6 +26,7 @@ import { createAddressReader } from './middleware/request-context.ts';
 import { bindRoutes } from './middleware/rest-door.ts';
 import { openSocketDoor } from './middleware/socket-door.ts';
 import { type AttachmentsModule, createAttachmentsModule } from './modules/attachments/index.ts';
+import { appendToServerChain } from './modules/audit/index.ts';
 import { createConfidentialModule } from './modules/confidential/index.ts';
 import { createMessagingModule, sanitizeText } from './modules/messaging/index.ts';
 import { createBlocks, createModeration, createScreening, type MessagePolicy } from './modules/moderation/index.ts';
@@ -154,7 +155,12 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
     },
     logger,
   });
-  const confidential = createConfidentialModule({ prisma: database.prisma, config, logger });
+  const confidential = createConfidentialModule({
+    prisma: database.prisma,
+    config,
+    audit: async (record) => void (await database.prisma.$transaction((tx) => appendToServerChain(tx, record))),
+    logger,
+  });
   const {
     screening,
     book: rules,
@@ -187,6 +193,7 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
       void (await messaging.access.require(actor, conversationId, 'read')),
     refuseRevoked: (actor) => sessions.refuseRevoked(actor),
     cleanText,
+    screenName: (name, path) => screening.screenName(name, path),
     logger,
   });
   const moderation = createModeration({
@@ -233,7 +240,7 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
   registry.onHeartbeat(() => connections.renew());
   const rest = {
     ...{ ...people.rest, ...sessionsRest, ...messaging.rest, ...search.rest },
-    ...{ ...blocks.rest, ...rulesRest, ...moderation.rest, ...privacy.rest, ...clientErrorsRest },
+    ...{ ...blocks.rest, ...rulesRest, ...moderation.rest, ...privacy.rest, ...confidential.rest, ...clientErrorsRest },
   };
   const door = { authenticate, limits: guard };
   bindRoutes(http, { ...rest, ...files.rest }, door);
@@ -286,6 +293,7 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
         { name: 'end sessions', run: () => endSessions(io) },
         { name: 'end uploads', run: () => files.stop() },
         { name: 'finish privacy jobs', run: () => privacy.stop() },
+        { name: 'leave off rotating keys', run: () => confidential.stop() },
         { name: 'finish messaging', run: () => messaging.stop() },
         { name: 'finish indexing', run: () => search.stop() },
         { name: 'stop comparing blocks', run: () => blocks.list.stop() },

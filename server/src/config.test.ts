@@ -113,6 +113,17 @@ describe('readConfig', () => {
     expect(bad[0]).not.toContain(key);
   });
 
+  it('reads where the virus scanner is', () => {
+    const scannerAt = (url: string) => readConfig({ CLAMD_URL: url }).scanner;
+    expect(readConfig({ CLAMD_ON_FAILURE: 'accept' }).scanner).toBeUndefined();
+    expect(scannerAt('tcp://clam:3310')).toEqual({ address: { host: 'clam', port: 3310 }, onFailure: 'refuse' });
+    expect(scannerAt('tcp://[::1]:3310')?.address).toEqual({ host: '::1', port: 3310 });
+    expect(scannerAt('unix:/run/clamd.ctl')?.address).toEqual({ path: '/run/clamd.ctl' });
+    for (const url of ['clam:3310', 'tcp://clam', 'http://clam:3310', 'unix:', 'nonsense']) {
+      expect(problemsOf({ CLAMD_URL: url }), url).toEqual([expect.stringContaining('CLAMD_URL: must be tcp://')]);
+    }
+  });
+
   it('reads types of files, and a policy hook only with its secret', () => {
     expect(readConfig({ UPLOAD_TYPES: 'image/*, application/pdf' }).uploadTypes).toEqual([
       'image/*',

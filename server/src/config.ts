@@ -23,6 +23,12 @@ export interface PolicyHookConfig {
   readonly timeoutMs: number;
 }
 
+/** Where clamd answers, and what becomes of files while it does not. */
+export interface ScannerConfig {
+  readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
+  readonly onFailure: 'refuse' | 'accept';
+}
+
 /** What of `X-Forwarded-For` to believe: nothing, everything, the last so many hops, or what these addresses say. */
 export type TrustProxy = boolean | number | readonly string[];
 
@@ -59,6 +65,8 @@ export type Config = Readonly<{
   /** Types that files may have, `image/*` for all of a kind; empty: any. */
   uploadTypes: readonly string[];
   storageUrl: string;
+  /** What looks for viruses in files; undefined: nothing does. */
+  scanner: ScannerConfig | undefined;
   /** What becomes of a message about which the policy could not be asked. */
   policyHookOnFailure: 'accept' | 'reject' | 'hold';
   encryptionKeys: readonly EncryptionKey[];
@@ -312,6 +320,16 @@ export const SETTINGS = {
     unset: '`files` in `DATA_DIR`',
     text: 'Where files are kept: `file:` and a path (on several nodes one that all share), or `s3://KEY:SECRET@host/bucket/prefix?region=…`, each part percent-encoded; `&tls=false` without TLS.',
   },
+  CLAMD_URL: {
+    schema: z.string().transform(parseClamdUrl).optional(),
+    unset: '–',
+    text: 'A ClamAV daemon that looks into every file before anything else does: `tcp://host:3310` or `unix:/run/clamav/clamd.ctl`. See [operations.md](operations.md#viruses).',
+  },
+  CLAMD_ON_FAILURE: {
+    schema: z.enum(['refuse', 'accept']).default('refuse'),
+    unset: '`refuse`',
+    text: 'What becomes of a file when it does not answer: `refuse` (503, to be tried again) or `accept` without having been looked into.',
+  },
   ENCRYPTION_KEYS: {
     schema: commaList.transform(parseKeyRing).default([]),
     unset: '–',
@@ -381,6 +399,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     uploadMaxBytes: read('UPLOAD_MAX_BYTES'),
     uploadTypes: read('UPLOAD_TYPES'),
     storageUrl: read('STORAGE_URL') ?? `file:${dataDir}/files`,
+    scanner: chooseScanner(read('CLAMD_URL'), read('CLAMD_ON_FAILURE')),
     encryptionKeys: read('ENCRYPTION_KEYS'),
     metricsEnabled: read('METRICS_ENABLED'),
     trustProxy: read('TRUST_PROXY'),
@@ -413,6 +432,23 @@ function choosePolicyHook(
   if (secret !== undefined) return { url, secret, timeoutMs };
   problems.push('POLICY_HOOK_SECRET: must be set with POLICY_HOOK_URL');
   return undefined;
+}
+
+function chooseScanner(
+  address: ScannerConfig['address'] | undefined,
+  onFailure: ScannerConfig['onFailure'],
+): ScannerConfig | undefined {
+  return address && { address, onFailure };
+}
+
+function parseClamdUrl(text: string, context: z.RefinementCtx): ScannerConfig['address'] {
+  const url = URL.parse(text);
+  if (url?.protocol === 'tcp:' && url.hostname !== '' && url.port !== '') {
+    return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port) };
+  }
+  if (url?.protocol === 'unix:' && url.pathname.length > 1) return { path: decodeURIComponent(url.pathname) };
+  context.addIssue({ code: 'custom', message: 'must be tcp://host:port or unix:/path' });
+  return z.NEVER;
 }
 
 function isOrigin(text: string): boolean {

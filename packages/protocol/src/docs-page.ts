@@ -32,6 +32,7 @@ export const ERROR_ADVICE = {
   attachment_in_use: 'Upload the file again for another message.',
   payload_too_large: 'Send less at once.',
   unsupported_media_type: 'Send JSON with `Content-Type: application/json`, or another kind of file.',
+  virus_found: 'Show it. The file is kept from everybody; uploading it again brings the same answer.',
   rate_limited: 'Wait for `retryAfterMs`, then repeat with the same key.',
   too_many_connections: 'Close another connection, or wait for `retryAfterMs`.',
   internal: 'Repeat with growing pauses. If it stays, tell the operator the `requestId`.',

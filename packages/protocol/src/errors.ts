@@ -87,6 +87,12 @@ export const ERRORS = {
     message: 'This type of content is not supported.',
     retryable: false,
   },
+  virus_found: {
+    status: 422,
+    title: 'Virus found',
+    message: 'A virus was found in the file.',
+    retryable: false,
+  },
   rate_limited: {
     status: 429,
     title: 'Too many requests',

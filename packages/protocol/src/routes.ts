@@ -492,7 +492,7 @@ export const ROUTES = {
     body: request.UploadFormSchema,
     bodyType: 'multipart/form-data',
     answers: { 201: shape.AttachmentSchema },
-    errors: [],
+    errors: ['virus_found'],
   },
   getAttachment: {
     method: 'GET',
@@ -652,6 +652,22 @@ export const ROUTES = {
     params: request.LegalHoldPathSchema,
     answers: { 204: nothing },
     errors: ['forbidden', 'not_found'],
+  },
+  listEncryptionKeys: {
+    method: 'GET',
+    path: '/encryption/keys',
+    summary: 'Master keys and what each of them wraps (administrators).',
+    tag: 'Privacy',
+    answers: { 200: shape.EncryptionKeysSchema },
+    errors: ['forbidden'],
+  },
+  rotateEncryptionKeys: {
+    method: 'POST',
+    path: '/encryption/rotation',
+    summary: 'Begin to wrap anew with the current master key; 200: that is under way (administrators).',
+    tag: 'Privacy',
+    answers: { 200: shape.EncryptionKeysSchema, 202: shape.EncryptionKeysSchema },
+    errors: ['forbidden'],
   },
 } as const satisfies Record<string, RouteDefinition>;
 

@@ -12,6 +12,11 @@ export const ConversationTypeSchema = z.enum(['direct', 'group', 'channel']);
 export const RoleSchema = z.enum(['owner', 'moderator', 'member', 'readonly']);
 export const NotifySchema = z.enum(['all', 'mentions', 'none']);
 
+/** What not every server can do. Clients pass over names they do not know. */
+export const FeatureSchema = z
+  .enum(['confidential'])
+  .describe('`confidential`: it has a key for confidential conversations.');
+
 export const UserSchema = z
   .strictObject({
     id: z.string().describe('The `sub` of the person’s token.'),
@@ -19,6 +24,10 @@ export const UserSchema = z
     avatarUrl: z.string().nullable(),
     roles: z.array(z.string()).optional().describe('Only in `GET /me`.'),
     invisible: z.boolean().optional().describe('Only in `GET /me`: others see this person as offline.'),
+    features: z
+      .array(FeatureSchema)
+      .optional()
+      .describe('Only in `GET /me`: what this server can do as it is configured.'),
   })
   .meta({ id: 'User' });
 
@@ -45,6 +54,14 @@ export const AttachmentSchema = z
     height: z.int().nullable(),
     durationMs: z.int().nullable(),
     hasThumbnail: z.boolean(),
+    placeholder: z
+      .string()
+      .optional()
+      .describe('Of a picture: a ThumbHash in base64, to be shown until the picture is there.'),
+    waveform: z
+      .array(z.int().min(0).max(100))
+      .optional()
+      .describe('Of a recording: how loud it is from beginning to end. Left out where it could not be told.'),
     url: z.string(),
     thumbnailUrl: z.string().nullable(),
   })
@@ -385,6 +402,33 @@ export const LegalHoldSchema = z
   })
   .meta({ id: 'LegalHold' });
 
+/** Master keys, and what each of them wraps. */
+export const EncryptionKeysSchema = z
+  .strictObject({
+    keys: z.array(
+      z.strictObject({
+        id: z.string(),
+        state: z
+          .enum(['current', 'old', 'missing'])
+          .describe('`current` wraps; `old` opens; `missing` is needed and not in ENCRYPTION_KEYS.'),
+        conversations: z.int().nonnegative(),
+        files: z.int().nonnegative(),
+      }),
+    ),
+    rotation: z
+      .strictObject({
+        state: z.enum(['running', 'done', 'failed']),
+        conversations: z.int().nonnegative().describe('Wrapped anew so far.'),
+        files: z.int().nonnegative(),
+        lost: z.int().nonnegative().describe('Left as they are: their master key is missing.'),
+        startedAt: TimeSchema,
+        finishedAt: TimeSchema.nullable(),
+      })
+      .nullable()
+      .describe('The last one of the node that answers, since it started.'),
+  })
+  .meta({ id: 'EncryptionKeys' });
+
 export const HighlightSchema = z
   .strictObject({ start: z.int().nonnegative(), end: z.int().positive() })
   .describe('A range of `content`, its end excluded, in UTF-16 code units.')
@@ -404,6 +448,7 @@ export function pageOf<T extends z.ZodType>(item: T) {
 export type ConversationType = z.output<typeof ConversationTypeSchema>;
 export type Role = z.output<typeof RoleSchema>;
 export type Notify = z.output<typeof NotifySchema>;
+export type Feature = z.output<typeof FeatureSchema>;
 export type User = z.output<typeof UserSchema>;
 export type Participant = z.output<typeof ParticipantSchema>;
 export type Attachment = z.output<typeof AttachmentSchema>;
@@ -442,6 +487,7 @@ export type Erasure = z.output<typeof ErasureSchema>;
 export type Retention = z.output<typeof RetentionSchema>;
 export type RetentionPreview = z.output<typeof RetentionPreviewSchema>;
 export type LegalHold = z.output<typeof LegalHoldSchema>;
+export type EncryptionKeys = z.output<typeof EncryptionKeysSchema>;
 export type Highlight = z.output<typeof HighlightSchema>;
 export type SearchHit = z.output<typeof SearchHitSchema>;
 export type GuestSession = z.output<typeof GuestSessionSchema>;

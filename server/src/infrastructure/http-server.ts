@@ -20,6 +20,7 @@ import type { Actor } from '../utils/actor.ts';
 import { AppError } from '../utils/app-error.ts';
 import type { Logger } from '../utils/logger.ts';
 import type { Metrics } from '../utils/metrics.ts';
+import { endSlowRequests } from './slow-requests.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -57,7 +58,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     bodyLimit: CAPS.bodyBytes,
     // An id of 128 characters is up to three times four times as long when percent-encoded.
     routerOptions: { maxParamLength: CAPS.userId * 12 },
-    requestTimeout: 120_000,
+    // None for the whole of a request: what comes too slowly is ended below. Its head has a minute, which is Node's own limit.
+    requestTimeout: 0,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
@@ -69,6 +71,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     clientErrorHandler: answerBrokenRequest,
   });
 
+  const slowRequests = endSlowRequests(server.server);
+  server.addHook('onClose', async () => slowRequests.stop());
   server.decorateRequest('actor', null);
   acceptJsonOnly(server);
   const knownPaths = collectPaths(server);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +15,8 @@ import {
   picture,
   upload,
   uploadRaw,
+  wav,
+  zipOf,
   zipOfZeros,
 } from '../support/files.ts';
 import { useWorld } from '../support/world.ts';
@@ -194,6 +197,48 @@ describe('bombs', () => {
     const file = await accepted(await blackPng(8_000, 5_000), 'black.png');
     expect([file.width, file.height]).toEqual([8_000, 5_000]);
   }, 60_000);
+});
+
+describe('sounds and archives', () => {
+  it('cut off anywhere, or that lie about their lengths, are taken as they are', async () => {
+    const sound = (name: string) => readFile(new URL(`../support/sounds/${name}`, import.meta.url));
+    const archive = zipOf('a.txt', Buffer.from('words '.repeat(50)));
+    const whole = [wav(1), Buffer.from(await sound('swell.mp3')), Buffer.from(await sound('swell.opus')), archive, PDF];
+    for (const bytes of whole) {
+      for (let tenth = 1; tenth <= 10; tenth += 1) {
+        const cut = bytes.subarray(0, Math.max(1, Math.floor((bytes.length * tenth) / 10)));
+        const file = await accepted(cut, 'a.bin');
+        expect(file.size).toBe(cut.length);
+      }
+    }
+    const endless = wav(1);
+    endless.writeUInt32LE(0xfffffff0, 40);
+    const silent = wav(1);
+    // No channels, no samples in a second, none in a byte.
+    for (const at of [22, 24, 34]) silent.writeUInt16LE(0, at);
+    const far = Buffer.from(archive);
+    // Its directory is said to lie behind the end.
+    far.writeUInt32LE(0x7fffffff, far.length - 6);
+    for (const liar of [
+      endless,
+      silent,
+      far,
+      Buffer.concat([Buffer.from([0xff, 0xfb, 0x90, 0x64]), randomBytes(50_000)]),
+    ]) {
+      expect((await accepted(liar)).size).toBe(liar.length);
+    }
+    expect(await staged()).toEqual([]);
+  });
+
+  it('that are pictures of more pixels than they have are refused', async () => {
+    const wide = await picture('jpeg');
+    // The head of the frame: its length, the bits of a sample, then height and width.
+    const frame = wide.indexOf(Buffer.from([0xff, 0xc0]));
+    wide.writeUInt16BE(65_500, frame + 5);
+    wide.writeUInt16BE(65_500, frame + 7);
+    const { status, body } = await upload(me(), wide, 'p.jpg');
+    expect([status, body.code]).toEqual([413, 'payload_too_large']);
+  });
 });
 
 /** A process that examines files: its id, and its largest resident size so far in KiB. */

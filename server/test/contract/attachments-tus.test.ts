@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -16,6 +16,10 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const TUS = `${API_PREFIX}/attachments/tus`;
 const MOST = 6_000_000;
+/** Of the upload whose server is killed in the middle; `PARLEY_UPLOAD_BYTES=200000000` is the long run. */
+const KILLED_BYTES = Number(process.env.PARLEY_UPLOAD_BYTES ?? 6_000_000);
+/** Uploads that are cut off; `PARLEY_UPLOAD_CUTS=500` is the long run. */
+const CUTS = Number(process.env.PARLEY_UPLOAD_CUTS ?? 20);
 const world = useWorld({ env: { UPLOAD_MAX_BYTES: String(MOST) } });
 
 const encoded = (text: string): string => Buffer.from(text).toString('base64');
@@ -239,19 +243,19 @@ it('a killed server takes an upload up again where it was', async () => {
           HOST: '127.0.0.1',
           JWT_SECRET: TEST_SECRET,
           DATA_DIR: database.dataDir,
-          UPLOAD_MAX_BYTES: '50000000',
+          UPLOAD_MAX_BYTES: String(KILLED_BYTES),
           ...(database.databaseUrl && { DATABASE_URL: database.databaseUrl }),
         },
       },
     });
   let server = await start();
   try {
-    const bytes = randomBytes(8_000_000);
+    const bytes = randomBytes(KILLED_BYTES);
     let restarted: Promise<void> | undefined;
     const address = await uploadWithClient(url, 'ann', bytes, {
       delays: new Array<number>(60).fill(1_000),
       onChunk: (sent) => {
-        if (sent < 3_000_000 || restarted) return;
+        if (sent < KILLED_BYTES / 2 || restarted) return;
         restarted = endProgram(server, 'SIGKILL')
           .then(start)
           .then((again) => {
@@ -268,4 +272,61 @@ it('a killed server takes an upload up again where it was', async () => {
     await endProgram(server, 'SIGKILL');
     await database.drop();
   }
-}, 120_000);
+}, 600_000);
+
+it('uploads that are cut off anywhere leave nothing behind', { timeout: 600_000 }, async () => {
+  const [ann] = await world.people('ann');
+  const token = await tokenOf(ann.id);
+  const photo = await picture('jpeg', { width: 640, height: 480 });
+  const head = Buffer.from('--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n');
+  const form = Buffer.concat([head, photo, Buffer.from('\r\n--x--\r\n')]);
+
+  /** Sends so many bytes of a body, and hangs up. */
+  const cut = async (method: string, path: string, headers: Record<string, string>, body: Buffer, at: number) => {
+    const call = request(world.app.url + path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-length': body.length, ...headers },
+    });
+    call.on('error', () => {});
+    const closed = new Promise((resolve) => call.once('close', resolve));
+    await new Promise<void>((resolve) => call.write(body.subarray(0, at), () => resolve()));
+    call.destroy();
+    await closed;
+  };
+  const cutForm = (at: number) =>
+    cut('POST', `${API_PREFIX}/attachments`, { 'content-type': 'multipart/form-data; boundary=x' }, form, at);
+  const cutPart = async (at: number) => {
+    const path = await begin(ann.id, photo.length, 'a.jpg');
+    const type = 'application/offset+octet-stream';
+    const headers = { 'tus-resumable': '1.0.0', 'upload-offset': '0', 'content-type': type };
+    await cut('PATCH', path, headers, photo, at);
+  };
+
+  for (let done = 0; done < CUTS; done += 10) {
+    const some = Array.from({ length: Math.min(10, CUTS - done) }, (_, index) =>
+      index % 2 === 0 ? cutForm(randomInt(1, form.length + 1)) : cutPart(randomInt(1, photo.length + 1)),
+    );
+    await Promise.all(some);
+  }
+  // What came in whole all the same is whole; of everything else there is no attachment, before any sweep.
+  const ready = await world.prisma.attachment.findMany({ where: { uploaderId: ann.id, readyAt: { not: null } } });
+  for (const { id } of ready) {
+    expect((await download(world.app.url, `${API_PREFIX}/attachments/${id}`, ann.id)).status).toBe(200);
+  }
+
+  const { dataDir } = world.app.database;
+  // The last ones may be examined still.
+  await vi.waitFor(
+    async () => {
+      await world.app.app.attachments.sweep(Date.now() + 25 * 3_600_000);
+      expect(await world.prisma.attachment.count({ where: { uploaderId: ann.id } })).toBe(0);
+      expect(await readdir(join(dataDir, 'uploads'))).toEqual([]);
+      const rows = await world.prisma.attachment.findMany({ select: { id: true, bytesId: true } });
+      const known = rows.map(({ id, bytesId }) => bytesId ?? id);
+      const stored = await readdir(join(dataDir, 'files'), { recursive: true, withFileTypes: true });
+      const names = stored.filter((entry) => entry.isFile()).map(({ name }) => name.split('.')[0]!);
+      expect(names.filter((id) => !known.includes(id))).toEqual([]);
+    },
+    { timeout: 60_000, interval: 200 },
+  );
+});

@@ -202,6 +202,9 @@ const ROWS: Readonly<Record<string, Row>> = {
   listLegalHolds: { verdicts: administrators, input: nothing },
   createLegalHold: { verdicts: noneForAdministrators, input: () => ({ userId: 'nobody', reason: 'x' }) },
   releaseLegalHold: { verdicts: noneForAdministrators, input: () => ({ id: 'no hold' }) },
+  listEncryptionKeys: { verdicts: administrators, input: nothing },
+  // There is no key here.
+  rotateEncryptionKeys: { verdicts: [no, no, no, no, no, no, no, no, no, 'invalid_request'], input: nothing },
   searchMessages: { verdicts: everybody, input: () => ({ q: 'other' }) },
   'searchMessages: in it': { verdicts: readers, input: (scene) => ({ ...inIt(scene), q: 'other' }) },
   listBlocks: { verdicts: everybody, input: nothing },

@@ -3,6 +3,7 @@ import type {
   AuditEntry,
   Changes,
   Conversation,
+  EncryptionKeys,
   Message,
   Page,
   Problem,
@@ -384,18 +385,11 @@ describe('confidential conversations', () => {
   });
 });
 
-describe('a server without the keys', () => {
+/** A server that can be started again with other keys, on one database. */
+function useRestarts() {
   let database: TestDatabase;
   let app: TestApp | undefined;
   const lines: { level: number; msg: string; missing?: string[] }[] = [];
-
-  const restart = async (env: Record<string, string>) => {
-    await app?.close();
-    lines.length = 0;
-    const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-    app = await startTestApp({ database, env: { RATE_LIMIT_FACTOR: '0', ...env }, logger });
-    return app;
-  };
   beforeAll(async () => {
     database = await createTestDatabase();
   });
@@ -403,6 +397,53 @@ describe('a server without the keys', () => {
     await app?.close();
     await database.drop();
   });
+  const restart = async (env: Record<string, string>) => {
+    await app?.close();
+    lines.length = 0;
+    const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    app = await startTestApp({ database, env: { RATE_LIMIT_FACTOR: '0', ...env }, logger });
+    return app;
+  };
+  return { restart, lines };
+}
+
+describe('a server that may change the keys', () => {
+  const { restart } = useRestarts();
+
+  it('changes the master key by itself when an administrator says so', async () => {
+    const before = await restart(masterKeys('first'));
+    await before.rest('bob').get('/me');
+    const input = { type: 'group', participantIds: ['bob'], confidential: true };
+    const { id } = (await before.rest('ann').post<Conversation>('/conversations', input)).body;
+    await before.rest('ann').post(`/conversations/${id}/messages`, { content: 'under the first key' });
+
+    const after = await restart(masterKeys('second', 'first'));
+    const admin = after.rest({ id: 'admin', roles: ['admin'] });
+    const keys = async () => (await admin.get<EncryptionKeys>('/encryption/keys')).body;
+    expect(await keys()).toMatchObject({
+      keys: [
+        { id: 'second', state: 'current', conversations: 0 },
+        { id: 'first', state: 'old', conversations: 1 },
+      ],
+      rotation: null,
+    });
+    expect((await after.rest('ann').post('/encryption/rotation')).status).toBe(403);
+    expect((await admin.post('/encryption/rotation')).status).toBe(202);
+    await expect.poll(async () => (await keys()).rotation).toMatchObject({ state: 'done', conversations: 1, lost: 0 });
+    expect((await keys()).keys).toMatchObject([
+      { id: 'second', conversations: 1 },
+      { id: 'first', conversations: 0 },
+    ]);
+    const { items } = (await admin.get<Page<AuditEntry>>('/audit?action=keys.rotated')).body;
+    expect(items).toMatchObject([{ actorId: 'admin', after: { conversations: 1, lost: 0 } }]);
+    const alone = await restart(masterKeys('second'));
+    const history = await alone.rest('ann').get<Page<Message>>(`/conversations/${id}/messages`);
+    expect(history.body.items.map(({ content }) => content)).toEqual(['under the first key']);
+  });
+});
+
+describe('a server without the keys', () => {
+  const { restart, lines } = useRestarts();
 
   it.each([
     ['another key', masterKeys('other')],

@@ -15,7 +15,7 @@ import { startPostgres } from '../support/postgres.ts';
 const MESSAGES = Number(process.argv[2] ?? 1_000_000);
 const CONVERSATIONS = 1_000;
 const VOCABULARY = 50_000;
-const ROUNDS = 60;
+const ROUNDS = 200;
 
 const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Attachment,
@@ -10,6 +10,7 @@ import {
   type Message,
   type Page,
 } from '@parley/protocol';
+import { thumbHashToAverageRGBA } from 'thumbhash';
 import { describe, expect, it, vi } from 'vitest';
 import { DOORS } from '../support/doors.ts';
 import { download, PDF, picture, upload, wav } from '../support/files.ts';
@@ -143,6 +144,31 @@ describe.each(DOORS)('a message with files over %s', (door) => {
     const refused = await ann.refused(door, 'message:edit', { ...target, messageId: plain.id, content: '  ' });
     expect(refused.code).toBe('empty_message');
   });
+});
+
+it('says what a picture will look like and how loud a recording is, before their bytes are there', async () => {
+  const [ann, bob] = await world.people('ann', 'bob');
+  const cid = await world.create('group', ann, bob);
+  const photo = await uploadAs(ann, await picture('jpeg', { width: 300, height: 200 }), 'beach.jpg');
+  const shown = thumbHashToAverageRGBA(Buffer.from(photo.placeholder!, 'base64'));
+  // Mostly the orange of the picture, with a quarter of green in it.
+  expect(shown.r).toBeGreaterThan(shown.g);
+  expect(shown.g).toBeGreaterThan(shown.b);
+  const swell = await readFile(new URL('../support/sounds/swell.mp3', import.meta.url));
+  const sound = await uploadAs(ann, Buffer.from(swell), 'swell.mp3');
+  expect(sound.waveform).toHaveLength(64);
+  expect(sound.waveform![10]).toBeLessThan(25);
+  expect(sound.waveform![50]).toBeGreaterThan(80);
+  const vorbis = await readFile(new URL('../support/sounds/swell-vorbis.ogg', import.meta.url));
+  const other = await uploadAs(ann, Buffer.from(vorbis), 'swell.ogg');
+  expect(other).toMatchObject({ mimeType: 'audio/ogg', durationMs: 2_000 });
+  for (const file of [other, await uploadAs(ann)]) {
+    expect(Object.keys(file)).not.toContain('waveform');
+    expect(Object.keys(file)).not.toContain('placeholder');
+  }
+  const phone = await bob.connect();
+  await ann.send(cid, 'look', { attachmentIds: [photo.id, sound.id, other.id] });
+  expect((await phone.next('message:created')).message.attachments).toEqual([photo, sound, other]);
 });
 
 it('belongs to one message, whoever sends first', async () => {
@@ -288,7 +314,9 @@ describe('fetching', () => {
 it('sweeps what nobody sent for a day, and nothing else', async () => {
   const [ann] = await world.people('ann');
   const cid = await world.create('group', ann);
-  const [old, young, sent] = [await uploadAs(ann), await uploadAs(ann), await uploadAs(ann)];
+  // Of different content: bytes that others share stay.
+  const old = await uploadAs(ann, Buffer.from('long ago'), 'a.txt');
+  const [young, sent] = [await uploadAs(ann), await uploadAs(ann)];
   await ann.send(cid, 'x', { attachmentIds: [sent.id] });
   const yesterday = new Date(Date.now() - 25 * 3_600_000);
   await world.prisma.attachment.updateMany({

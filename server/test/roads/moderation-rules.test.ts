@@ -1,6 +1,7 @@
 import type {
   AuditEntry,
   AuditVerdict,
+  Conversation,
   HeldMessage,
   Message,
   Page,
@@ -228,5 +229,37 @@ describe('messages that wait for a decision', () => {
     await world.app.app.held.sendApproved();
     expect((await ann.conversation(cid)).lastSeq).toBe(1);
     expect((await held('closed')).find(({ id }) => id === row!.id)?.sentAt).not.toBeNull();
+  });
+});
+
+describe('names', () => {
+  it('of conversations are masked or refused; what a rule would hold is refused as well', async () => {
+    const { ann, bob, cid } = await group();
+    await rule('word', 'darn', 'mask');
+    await rule('word', 'lottery', 'hold');
+    await rule('domain', 'evil.example', 'reject');
+    const create = (title: string) =>
+      ann.rest.post<Conversation & Problem>('/conversations', { type: 'group', participantIds: [bob.id], title });
+    expect(await create('Darn it')).toMatchObject({ status: 201, body: { title: '•••• it' } });
+    for (const title of ['The Lottery', 'see www.evil.example']) {
+      const refused = { status: 400, body: { code: 'invalid_request', errors: [{ path: 'title' }] } };
+      expect(await create(title)).toMatchObject(refused);
+      expect(await ann.rest.patch(`/conversations/${cid}`, { title })).toMatchObject(refused);
+    }
+    expect(await ann.conversation(cid)).toMatchObject({ title: `group of ${ann.id}`, rev: 1 });
+    const renamed = await ann.rest.patch<Conversation>(`/conversations/${cid}`, { title: 'no darn way' });
+    expect(renamed.body.title).toBe('no •••• way');
+    expect(await held()).toEqual([]);
+  });
+
+  it('of files are masked or refused, an underscore being a space', async () => {
+    const { ann } = await group();
+    await rule('word', 'darn', 'mask');
+    await rule('word', 'lottery', 'hold');
+    const caller = { url: world.app.url, user: ann.id };
+    const sent = (name: string) => upload(caller, Buffer.from('text'), name);
+    expect((await sent('my_darn-list.txt')).body.fileName).toBe('my ••••-list.txt');
+    expect((await sent('my_own-list.txt')).body.fileName).toBe('my_own-list.txt');
+    expect(await sent('free_lottery.txt')).toMatchObject({ status: 400, body: { errors: [{ path: 'file' }] } });
   });
 });

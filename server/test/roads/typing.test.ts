@@ -64,6 +64,30 @@ describe('typing', () => {
     await annPhone.expectNone('typing:started');
   });
 
+  it('DLV-4 of who is silenced, or may only read, is told to nobody', async () => {
+    const [ann, bob, eve] = await world.people('ann', 'bob', 'eve');
+    const boss = await world.person({ id: 'the-admin', roles: ['admin'] });
+    const cid = await world.create('group', ann, bob, eve);
+    const annPhone = await ann.connect();
+    const silencedUntil = new Date(Date.now() + 3_600_000).toISOString();
+    const cases = [
+      [bob, () => ann.rest.patch(`/conversations/${cid}/participants/${bob.id}`, { silencedUntil })],
+      [eve, () => boss.rest.put(`/users/${eve.id}/restrictions`, { silencedUntil })],
+    ] as const;
+    for (const [person, silence] of cases) {
+      expect((await silence()).status).toBe(200);
+      const phone = await person.connect();
+      expect(await phone.ok('typing:start', { conversationId: cid })).toBeNull();
+      await phone.barrier();
+    }
+    expect((await ann.rest.patch(`/conversations/${cid}`, { readOnly: true })).status).toBe(200);
+    const [zoe] = await world.people('zoe');
+    await ann.rest.post(`/conversations/${cid}/participants`, { userIds: [zoe.id] });
+    const zoePhone = await zoe.connect();
+    expect(await zoePhone.ok('typing:start', { conversationId: cid })).toBeNull();
+    await annPhone.expectNone('typing:started');
+  });
+
   it(`ends by itself ${TYPING_EXPIRES_MS / 1_000} s after the last sign of it`, async () => {
     const [ann, bob] = await world.people('ann', 'bob');
     const cid = await world.create('group', ann, bob);

@@ -116,11 +116,21 @@ export function wav(seconds: number): Buffer<ArrayBuffer> {
 
 /** An archive with one compressed entry, which unpacks to so many zero bytes. */
 export async function zipOfZeros(name: string, size: number): Promise<Buffer<ArrayBuffer>> {
+  return zipOfPacked(name, await deflateZeros(size), size, 0);
+}
+
+/** An archive with one compressed entry. */
+export function zipOf(name: string, content: Buffer): Buffer<ArrayBuffer> {
+  return zipOfPacked(name, deflateSync(content), content.length, crc32(content));
+}
+
+function zipOfPacked(name: string, deflated: Buffer, size: number, check: number): Buffer<ArrayBuffer> {
   // Raw deflate is what zlib writes between its head of 2 bytes and its tail of 4.
-  const packed = (await deflateZeros(size)).subarray(2, -4);
+  const packed = deflated.subarray(2, -4);
   const fields = Buffer.alloc(26);
   fields.writeUInt16LE(20, 0);
   fields.writeUInt16LE(8, 4);
+  fields.writeUInt32LE(check, 10);
   fields.writeUInt32LE(packed.length, 14);
   fields.writeUInt32LE(size, 18);
   fields.writeUInt16LE(name.length, 22);

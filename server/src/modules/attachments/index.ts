@@ -14,6 +14,7 @@ import { attachmentsRoutes, registerFileRoutes } from './routes/rest/attachments
 import { registerTusRoutes } from './routes/tus/tus.routes.ts';
 import { AttachmentLinks } from './services/attachment-links.ts';
 import { AttachmentsService } from './services/attachments.service.ts';
+import { FileScanner } from './services/file-scanner.ts';
 import { FileWorker } from './services/file-worker.client.ts';
 import { Staging } from './services/staging.ts';
 
@@ -22,7 +23,7 @@ const SWEEP_EVERY_MS = 3_600_000;
 
 export interface AttachmentsModuleDeps {
   readonly database: Pick<Database, 'prisma'>;
-  readonly config: Pick<Config, 'dataDir' | 'storageUrl' | 'uploadMaxBytes' | 'uploadTypes'>;
+  readonly config: Pick<Config, 'dataDir' | 'storageUrl' | 'uploadMaxBytes' | 'uploadTypes' | 'scanner'>;
   readonly logger: Logger;
   /** What files are encrypted with. */
   readonly seals: FileSeals;
@@ -34,6 +35,8 @@ export interface AttachmentsModuleDeps {
   refuseRevoked(actor: Actor): Promise<void> | void;
   /** Takes markup out of a text and trims it. */
   cleanText(text: string): string;
+  /** The name of a file as it may be shown; throws the refusal of one that is not allowed. */
+  screenName(name: string, path: string): string;
 }
 
 /** Files: how they come in, who gets them, and when they go. */
@@ -57,10 +60,12 @@ export async function createAttachmentsModule(deps: AttachmentsModuleDeps): Prom
     storage: await openStorage(config.storageUrl),
     staging: await Staging.open(join(config.dataDir, 'uploads')),
     worker,
+    scanner: new FileScanner({ config: config.scanner, logger }),
     // In the database: a link that one node made is good on all of them.
     links: new AttachmentLinks(await deps.keepSetting('attachmentLinkSecret', randomBytes(32).toString('base64url'))),
     requireReader,
     cleanText,
+    screenName: deps.screenName,
     present: presentAttachment,
     maxBytes,
     allowedTypes: config.uploadTypes,

@@ -106,6 +106,9 @@ describe('a sealed file', () => {
     expect(one.subarray(33, 100)).not.toEqual(two.subarray(33, 100));
     expect(seal.sealName('canary.pdf')).not.toContain('canary');
     expect(seal.openName(seal.sealName('canary.pdf'))).toBe('canary.pdf');
+    expect(seal.openPreview(seal.sealPreview('canary'))).toBe('canary');
+    // What is put in another's place does not open.
+    expect(() => seal.openPreview(seal.sealName('canary'))).toThrow('sealed for another place');
     expect(await seal.openBytes('file', 5, async () => null)).toBeNull();
   });
 });

@@ -23,7 +23,7 @@ const VERSION = 1;
 const HEAD_BYTES = 1 + SALT_BYTES;
 
 /**
- * Seals and opens one attachment with a key of its own: its name, its bytes and those of its thumbnail.
+ * Seals and opens one attachment with a key of its own: its name, its preview, its bytes and those of its thumbnail.
  *
  * A sealed file is a version byte and a random salt, then chunks of 64 KiB, each with its tag (AES-256-GCM). The key of the
  * chunks comes from the file's key, the salt, the attachment and the kind, so no two writings share one; the nonce of a chunk
@@ -45,6 +45,15 @@ export class FileSeal {
 
   openName(sealed: string): string {
     return open(this.#key, sealed, ['file name', this.#id]).toString();
+  }
+
+  /** What is shown of a file before its bytes are there gives away something of them. */
+  sealPreview(preview: string): string {
+    return seal(this.#key, Buffer.from(preview), ['file preview', this.#id]);
+  }
+
+  openPreview(sealed: string): string {
+    return open(this.#key, sealed, ['file preview', this.#id]).toString();
   }
 
   /** Turns the bytes of a file into what is kept of it. */

@@ -1,5 +1,6 @@
 import type { CliCommand, CommandContext } from '../../cli.types.ts';
 import { openDatabase } from '../../infrastructure/database.ts';
+import { FolderLockedError } from '../../infrastructure/folder-lock.ts';
 import { KeyRing } from '../../infrastructure/key-ring.ts';
 import { KeysRepository } from './repositories/keys.repository.ts';
 import { KeyRotation } from './services/rotation.ts';
@@ -18,7 +19,10 @@ export const listKeysCommand: CliCommand = {
     }),
 };
 
-/** `parley keys rotate`: wraps everything with the current master key, while the server runs (docs/encryption.md). */
+/**
+ * `parley keys rotate`: wraps everything with the current master key (docs/encryption.md): with DATABASE_URL while the server
+ * runs, with the embedded database while it is stopped.
+ */
 export const rotateKeysCommand: CliCommand = {
   words: ['keys', 'rotate'],
   usage: 'keys rotate',
@@ -45,11 +49,20 @@ export const rotateKeysCommand: CliCommand = {
 };
 
 async function withRotation(
-  { config, logger }: CommandContext,
+  { config, logger, print }: CommandContext,
   work: (rotation: KeyRotation) => Promise<number>,
 ): Promise<number> {
   const { databaseUrl, dataDir } = config;
-  const database = await openDatabase({ databaseUrl, dataDir, logger });
+  const database = await openDatabase({ databaseUrl, dataDir, logger }).catch((error: unknown) => {
+    if (error instanceof FolderLockedError) return error;
+    throw error;
+  });
+  if (database instanceof FolderLockedError) {
+    print(`The server is running (pid ${database.pid}), and its embedded database takes one process at a time.`);
+    print('Stop the server, run this again, then start it. With DATABASE_URL both run side by side.');
+    print('Or ask the server itself: GET /encryption/keys, POST /encryption/rotation (docs/encryption.md).');
+    return 1;
+  }
   try {
     const ring = new KeyRing(config.encryptionKeys);
     return await work(new KeyRotation({ ring, repository: new KeysRepository(database.prisma) }));

@@ -144,6 +144,7 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
     nodeId,
     blocks: deps.blocks,
     seals,
+    screening: deps.screening,
   });
   const membership = new MembershipService({ access, participants, committer, directory: users, blocks: deps.blocks });
   const receipts = new ReceiptsService({ receipts: new ReceiptsRepository(prisma), access, publisher });
@@ -176,7 +177,7 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
   });
   link?.connect(feed);
   const tailer = new Tailer({ reader: changes, feed, logger });
-  const typing = new TypingService({ feed, access });
+  const typing = new TypingService({ feed, access, participants });
   const { service: audit } = createAuditModule({
     prisma,
     seals,

@@ -52,6 +52,9 @@ export function presentMessage(row: MessageRow): Message {
   };
 }
 
+/** What a file's row has as its preview. */
+type FilePreview = Pick<Attachment, 'placeholder' | 'waveform'>;
+
 /**
  * A file as everybody sees it. Its addresses need the token of somebody who may read the message, as every call does;
  * the addresses that an `<img>` can use are asked for by each reader.
@@ -68,6 +71,7 @@ export function presentAttachment(row: AttachmentRow): Attachment {
     height: row.height,
     durationMs: row.durationMs,
     hasThumbnail,
+    ...(row.preview !== null && (JSON.parse(row.preview) as FilePreview)),
     url,
     thumbnailUrl: hasThumbnail ? `${url}/thumbnail` : null,
   };

@@ -11,7 +11,7 @@ export type { UsersService } from './users.service.ts';
 
 export interface UsersModuleDeps {
   database: Pick<Database, 'prisma'>;
-  config: Pick<Config, 'identity' | 'jwtIssuer' | 'jwtAudience' | 'directory'>;
+  config: Pick<Config, 'identity' | 'jwtIssuer' | 'jwtAudience' | 'directory' | 'encryptionKeys'>;
   limits: LimitGuard;
   /** Removes markup from a name and trims it. */
   cleanName(name: string): string;
@@ -40,6 +40,7 @@ export async function createUsersModule(deps: UsersModuleDeps): Promise<UsersMod
   const users = new UsersService({
     repository,
     directory: config.directory,
+    features: config.encryptionKeys.length > 0 ? ['confidential'] : [],
     cleanName,
     onVisibilityChanged,
     guestTokens,

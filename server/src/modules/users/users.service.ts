@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { GuestSession, Page, User } from '@parley/protocol';
+import type { Feature, GuestSession, Page, User } from '@parley/protocol';
 import type { Config } from '../../config.ts';
 import type { GuestTokens } from '../../middleware/authenticate.ts';
 import type { Actor } from '../../utils/actor.ts';
@@ -11,6 +11,8 @@ import type { UserEntry, UsersRepository } from './users.repository.ts';
 export interface UsersServiceDeps {
   repository: UsersRepository;
   directory: Config['directory'];
+  /** What this server can do as it is configured. */
+  features: readonly Feature[];
   /** Removes markup from a name (SEND-5) and trims it; an empty result means that nothing is left. */
   cleanName(name: string): string;
   /** Somebody chose to be seen, or not to be. */
@@ -61,7 +63,8 @@ export class UsersService {
   async getMe(actor: Actor): Promise<User> {
     const me = await this.#deps.repository.findMe(actor.id);
     const { id, name, avatarUrl } = me ?? { id: actor.id, name: actor.name || actor.id, avatarUrl: actor.avatarUrl };
-    return { id, name, avatarUrl, roles: [...actor.roles], invisible: me?.invisible ?? false };
+    const { features } = this.#deps;
+    return { id, name, avatarUrl, roles: [...actor.roles], invisible: me?.invisible ?? false, features: [...features] };
   }
 
   /** One's own settings. */

@@ -16,7 +16,9 @@ import type {
   NewFile,
 } from '../repositories/attachments.repository.ts';
 import type { AttachmentLinks, LinkQuery } from './attachment-links.ts';
+import type { FileScanner } from './file-scanner.ts';
 import { FileRefused, type FileWorker } from './file-worker.client.ts';
+import type { SoundFigures } from './file-worker.types.ts';
 import type { Staging } from './staging.ts';
 
 export interface AttachmentsServiceDeps {
@@ -26,11 +28,14 @@ export interface AttachmentsServiceDeps {
   readonly seals: FileSeals;
   readonly staging: Staging;
   readonly worker: FileWorker;
+  readonly scanner: FileScanner;
   readonly links: AttachmentLinks;
   /** Whether somebody may read a conversation now; throws the refusal (ACC-2). */
   readonly requireReader: (actor: Actor, conversationId: string) => Promise<void>;
   /** Takes markup out of a text and trims it. */
   readonly cleanText: (text: string) => string;
+  /** The name as it may be shown; throws the refusal of one that is not allowed. */
+  readonly screenName: (name: string, path: string) => string;
   readonly present: (row: AttachmentRow) => Attachment;
   /** Bytes of one file. */
   readonly maxBytes: number;
@@ -61,8 +66,16 @@ export interface UploadState {
   readonly createdAt: Date;
 }
 
+/** What the examination of a file brings. */
+type ExaminedFacts = Omit<FileFacts, 'sha256' | 'contentHash' | 'preview'> & {
+  readonly preview: Pick<Attachment, 'placeholder' | 'waveform'> | null;
+};
+
 /** What nobody has sent for this long goes. */
 const ORPHAN_AFTER_MS = 24 * 3_600_000;
+
+/** What a virus was found in is kept for so long, for the operator to look at. */
+const QUARANTINE_MS = 30 * ORPHAN_AFTER_MS;
 
 /** Files removed in one go of the sweep. */
 const SWEEP_BATCH = 100;
@@ -144,7 +157,7 @@ export class AttachmentsService {
    * Looks at a file whose bytes are all here, and stores it. A second call answers with what the first one found.
    *
    * @throws AppError `unsupported_media_type` for a picture that cannot be decoded, `payload_too_large` for one of too many
-   *   pixels; of both nothing is left.
+   *   pixels; of both nothing is left. `virus_found` for what the scanner takes for one, which is kept apart.
    */
   finish(id: string): Promise<AttachmentRow> {
     const underWay = this.#finishing.get(id);
@@ -229,7 +242,7 @@ export class AttachmentsService {
   async sweep(now: number = Date.now()): Promise<void> {
     const { repository, staging } = this.#deps;
     const longAgo = now - ORPHAN_AFTER_MS;
-    await repository.giveUpOrphans(new Date(longAgo));
+    await repository.giveUpOrphans(new Date(longAgo), new Date(now - QUARANTINE_MS));
     for (;;) {
       const ids = await repository.findDeleted(undefined, SWEEP_BATCH);
       for (const id of ids) await this.#removeBytes(id);
@@ -243,27 +256,63 @@ export class AttachmentsService {
     const row = await this.#find(id);
     if (!row) throw new AppError('not_found');
     if (row.readyAt) return row;
+    let isSettled = false;
     try {
+      const virus = await this.#deps.scanner.findVirus(staging.pathOf(id));
+      if (virus !== null) return await this.#quarantine(row, virus);
+      // One with a key of its own shares its bytes with none, and its hash would tell what is in it.
+      const contentHash = row.keyId === null ? await staging.hashOf(staging.pathOf(id)) : null;
+      const shared = contentHash === null ? null : await this.#shareBytes(row, contentHash);
+      if (shared) return shared;
       const { path, facts } = await this.#examine(id);
       const kept = await this.#sealed(row, path, facts);
       // While it is there: the storage may take the file itself.
       const sha256 = await staging.hashOf(kept.file);
       if (facts.thumbnailSize !== null) await storage.put(`${id}.thumbnail`, kept.thumbnail);
       await storage.put(id, kept.file);
-      const ready = await repository.markReady(id, { ...facts, sha256 });
-      if (!ready) throw new AppError('not_found');
+      const preview = this.#sealPreview(row, facts.preview);
+      const outcome = await repository.markReady(id, { ...facts, preview, sha256, contentHash });
+      isSettled = true;
+      if (outcome !== 'own') await this.#removeStored(id);
       await staging.remove(id);
+      const ready = outcome === 'gone' ? null : await this.#find(id);
+      if (!ready) throw new AppError('not_found');
       return ready;
     } catch (error) {
       // What may succeed another time keeps its bytes, for a client that takes the upload up again.
       const isFinal = error instanceof AppError && error.status < 500;
       if (isFinal && (await repository.giveUp(id))) await this.#removeBytes(id);
+      // Given up meanwhile: what was stored since is known to nobody. Once settled, another file may share it.
+      else if (!isSettled && !(await this.#find(id))) await Promise.all([this.#removeStored(id), staging.remove(id)]);
       throw error;
     }
   }
 
+  /** The second upload of the same bytes by the same person stores them no second time. */
+  async #shareBytes(row: AttachmentRow, contentHash: string): Promise<AttachmentRow | null> {
+    const { repository, staging, allowedTypes } = this.#deps;
+    const same = await repository.findSame(row.uploaderId, contentHash);
+    // What is taken may have changed since.
+    if (!same || !isAllowedType(same.mimeType, allowedTypes)) return null;
+    const shared = await repository.share(row.id, contentHash);
+    if (shared) await staging.remove(row.id);
+    return shared;
+  }
+
+  /** Kept under a name that is never served. Its row goes on before the uploader is told: nobody can send or fetch it. */
+  async #quarantine(row: AttachmentRow, virus: string): Promise<never> {
+    const { staging, storage, repository, logger } = this.#deps;
+    const { id, uploaderId } = row;
+    const { file } = await this.#sealed(row, staging.pathOf(id), { thumbnailSize: null });
+    await storage.put(`${id}.quarantine`, file);
+    await repository.quarantine(id, virus);
+    await staging.remove(id);
+    logger.warn({ attachmentId: id, userId: uploaderId, virus }, 'a virus was found in a file');
+    throw new AppError('virus_found');
+  }
+
   /** What the bytes are, whatever their name says, and where those are that will be kept. */
-  async #examine(id: string): Promise<{ path: string; facts: Omit<FileFacts, 'sha256'> }> {
+  async #examine(id: string): Promise<{ path: string; facts: ExaminedFacts }> {
     const { worker, staging } = this.#deps;
     const uploaded = staging.pathOf(id);
     const { kind, mimeType } = judgeType(await worker.run({ task: 'type', path: uploaded }).catch(asRefusal));
@@ -272,16 +321,30 @@ export class AttachmentsService {
     }
     if (kind === 'picture') {
       const picture = staging.pathOf(id, '.picture');
-      const figures = await worker
+      const { placeholder, ...figures } = await worker
         .run({ task: 'picture', path: uploaded, output: picture, thumbnail: staging.pathOf(id, '.thumbnail') })
         .catch(asRefusal);
       const { size } = await stat(picture);
-      return { path: picture, facts: { size, ...figures, mimeType, durationMs: null } };
+      return { path: picture, facts: { size, ...figures, mimeType, durationMs: null, preview: { placeholder } } };
     }
-    const durationMs =
-      kind === 'media' ? await worker.run({ task: 'duration', path: uploaded }).catch(asUnknownDuration) : null;
+    const { durationMs, waveform } =
+      kind === 'media'
+        ? await worker.run({ task: 'sound', path: uploaded, mimeType }).catch(asUnknownSound)
+        : UNKNOWN_SOUND;
     const { size } = await stat(uploaded);
-    return { path: uploaded, facts: { size, mimeType, durationMs, width: null, height: null, thumbnailSize: null } };
+    return {
+      path: uploaded,
+      facts: {
+        ...{ size, mimeType, durationMs, width: null, height: null, thumbnailSize: null },
+        preview: waveform && { waveform },
+      },
+    };
+  }
+
+  #sealPreview(row: AttachmentRow, preview: ExaminedFacts['preview']): string | null {
+    if (preview === null) return null;
+    const text = JSON.stringify(preview);
+    return this.#sealOf(row)?.sealPreview(text) ?? text;
   }
 
   /** What is to be kept of a file and its thumbnail, and where: encrypted where the file has a key. */
@@ -316,15 +379,23 @@ export class AttachmentsService {
     return { id, uploaderId, fileName, size, key: made?.key ?? null };
   }
 
-  /** The bytes first: as long as they may be there, their row is. */
+  /** The bytes first: as long as they may be there, a row of theirs is. */
   async #removeBytes(id: string): Promise<void> {
-    const { storage, staging, repository } = this.#deps;
-    await Promise.all([storage.remove(id), storage.remove(`${id}.thumbnail`), staging.remove(id)]);
+    const { staging, storage, repository } = this.#deps;
+    const { unused } = await repository.release(id);
+    const stored = unused.map((bytesId) => this.#removeStored(bytesId));
+    await Promise.all([staging.remove(id), storage.remove(`${id}.quarantine`), ...stored]);
     await repository.forget(id);
   }
 
+  async #removeStored(bytesId: string): Promise<void> {
+    const { storage } = this.#deps;
+    await Promise.all([storage.remove(bytesId), storage.remove(`${bytesId}.thumbnail`)]);
+  }
+
   #openFile(row: AttachmentRow, kind: FileKind, file: Omit<OpenFile, 'open'>): OpenFile {
-    const key = kind === 'file' ? row.id : `${row.id}.thumbnail`;
+    const bytesId = row.bytesId ?? row.id;
+    const key = kind === 'file' ? bytesId : `${bytesId}.thumbnail`;
     const read = (range?: ByteRange) => this.#deps.storage.open(key, range);
     const seal = this.#sealOf(row);
     return {
@@ -356,7 +427,7 @@ export class AttachmentsService {
 
   #requireName(given: string, path: string): string {
     if (!isCleanString(given)) throw invalidField(path, 'The name must not contain NUL or lone surrogates.');
-    return cleanFileName(given, this.#deps.cleanText);
+    return this.#deps.screenName(cleanFileName(given, this.#deps.cleanText), path);
   }
 }
 
@@ -372,8 +443,10 @@ function asRefusal(error: unknown): never {
   throw new AppError('unsupported_media_type', { detail: 'The file is damaged.', cause: error });
 }
 
+const UNKNOWN_SOUND: SoundFigures = { durationMs: null, waveform: null };
+
 /** Not every recording says how long it is, and none is refused over it. */
-function asUnknownDuration(error: unknown): null {
-  if (error instanceof FileRefused) return null;
+function asUnknownSound(error: unknown): SoundFigures {
+  if (error instanceof FileRefused) return UNKNOWN_SOUND;
   throw error;
 }

@@ -20,7 +20,7 @@ export const WORKER_LIMITS: WorkerLimits = {
   pixels: 40_000_000,
   memoryBytes: 300 * 1024 ** 2,
   waiting: 200,
-  taskMs: { type: 2_000, duration: 3_000, picture: 20_000 },
+  taskMs: { type: 2_000, sound: 8_000, picture: 20_000 },
 };
 
 /** The worker looked at the file and will not have it, or could not live with it. */

@@ -3,10 +3,22 @@
 import { fileTypeFromFile } from 'file-type';
 import { parseFile } from 'music-metadata';
 import sharp, { type Sharp } from 'sharp';
-import type { WorkerAnswer, WorkerTask } from './file-worker.types.ts';
+import { rgbaToThumbHash } from 'thumbhash';
+import type { SoundFigures, WorkerAnswer, WorkerTask } from './file-worker.types.ts';
+import { decodeSound } from './sound-decoders.ts';
+import { measureLoudness } from './waveform.ts';
 
 /** The longer edge of a thumbnail. */
 const THUMBNAIL_PIXELS = 480;
+
+/** The longer edge of what a placeholder is made from: it keeps no more than a few waves of it. */
+const PLACEHOLDER_PIXELS = 64;
+
+/** So many steps of loudness are kept of a recording. */
+const WAVEFORM_STEPS = 64;
+
+/** A recording that takes longer to decode has no waveform. Below the time-out of the whole task. */
+const DECODE_MS = 4_000;
 
 /** Decoders write where no JavaScript limit holds, so the size of the process is watched from inside. */
 const MEMORY_CHECK_MS = 20;
@@ -39,14 +51,21 @@ async function perform(task: WorkerTask): Promise<WorkerAnswer> {
     switch (task.task) {
       case 'type':
         return { ok: true, result: (await fileTypeFromFile(task.path))?.mime ?? null };
-      case 'duration':
-        return { ok: true, result: await durationOf(task.path) };
+      case 'sound':
+        return { ok: true, result: await listenTo(task) };
       case 'picture':
         return await encodeAnew(task);
     }
   } catch (error) {
     return { ok: false, reason: 'damaged', message: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** How long it lasts is said by the file; how loud it is, only by what it decodes to. No trouble with either is a refusal. */
+async function listenTo({ path, mimeType }: Extract<WorkerTask, { task: 'sound' }>): Promise<SoundFigures> {
+  const sound = decodeSound(path, mimeType);
+  const waveform = sound && (await measureLoudness(sound, WAVEFORM_STEPS, DECODE_MS).catch(() => null));
+  return { durationMs: await durationOf(path).catch(() => null), waveform };
 }
 
 async function durationOf(path: string): Promise<number | null> {
@@ -80,8 +99,23 @@ async function encodeAnew({
     .toFile(thumbnail);
   return {
     ok: true,
-    result: { width: info.width, height: info.pageHeight ?? info.height, thumbnailSize: small.size },
+    result: {
+      width: info.width,
+      height: info.pageHeight ?? info.height,
+      thumbnailSize: small.size,
+      placeholder: await placeholderOf(thumbnail),
+    },
   };
+}
+
+async function placeholderOf(path: string): Promise<string> {
+  const { data, info } = await sharp(path)
+    .resize({ width: PLACEHOLDER_PIXELS, height: PLACEHOLDER_PIXELS, fit: 'inside' })
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return Buffer.from(rgbaToThumbHash(info.width, info.height, data)).toString('base64');
 }
 
 function encodeAs(picture: Sharp, format: string | undefined): Sharp {

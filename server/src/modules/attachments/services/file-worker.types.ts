@@ -2,8 +2,8 @@
 export type WorkerTask =
   /** The type of a file by its content, such as `image/png`; null where it is none that is known. */
   | { readonly task: 'type'; readonly path: string }
-  /** How long sound or film lasts, in milliseconds; null where it does not say. */
-  | { readonly task: 'duration'; readonly path: string }
+  /** How long sound or film lasts and, of sound that can be decoded here, how loud it is. */
+  | { readonly task: 'sound'; readonly path: string; readonly mimeType: string }
   /** Encodes a picture anew at `output`, and a thumbnail (WebP) at `thumbnail`. */
   | { readonly task: 'picture'; readonly path: string; readonly output: string; readonly thumbnail: string };
 
@@ -12,12 +12,21 @@ export interface PictureFigures {
   readonly width: number;
   readonly height: number;
   readonly thumbnailSize: number;
+  /** Its ThumbHash in base64. */
+  readonly placeholder: string;
+}
+
+/** What is known of a recording; null where it does not say, or cannot be decoded. */
+export interface SoundFigures {
+  readonly durationMs: number | null;
+  /** How loud it is from beginning to end, 0 to 100. */
+  readonly waveform: number[] | null;
 }
 
 /** What a task answers with when it succeeds. */
 export interface WorkerResults {
   type: string | null;
-  duration: number | null;
+  sound: SoundFigures;
   picture: PictureFigures;
 }
 

@@ -7,6 +7,7 @@ export interface SealedFileRow {
   readonly id: string;
   /** Sealed where `keyId` is not null. */
   readonly fileName: string;
+  readonly preview: string | null;
   readonly keyId: string | null;
   readonly wrappedKey: string | null;
 }
@@ -37,19 +38,21 @@ export class FileSeals {
    *
    * @throws UnreadableError where its key is lost.
    */
-  of({ id, keyId, wrappedKey }: Omit<SealedFileRow, 'fileName'>): FileSeal | null {
+  of({ id, keyId, wrappedKey }: Omit<SealedFileRow, 'fileName' | 'preview'>): FileSeal | null {
     if (keyId === null || wrappedKey === null) return null;
     return new FileSeal(id, this.#ring.unwrap({ keyId, wrapped: wrappedKey }, 'file', id));
   }
 
-  /** The same row with its name opened. A name that does not open is no reason to withhold the rest. */
-  openName<Row extends SealedFileRow>(row: Row): Row {
+  /** The same row with its name and its preview opened. That these do not open is no reason to withhold the rest. */
+  openTexts<Row extends SealedFileRow>(row: Row): Row {
     if (row.keyId == null) return row;
     try {
-      return { ...row, fileName: this.of(row)?.openName(row.fileName) ?? NAMELESS };
+      const seal = this.of(row);
+      const preview = row.preview == null ? null : (seal?.openPreview(row.preview) ?? null);
+      return { ...row, fileName: seal?.openName(row.fileName) ?? NAMELESS, preview };
     } catch (error) {
       if (!(error instanceof UnreadableError)) throw error;
-      return { ...row, fileName: NAMELESS };
+      return { ...row, fileName: NAMELESS, preview: null };
     }
   }
 }

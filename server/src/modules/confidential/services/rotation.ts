@@ -40,8 +40,11 @@ export class KeyRotation {
     this.#batch = deps.batch ?? BATCH;
   }
 
-  /** @param onProgress told after each batch. */
-  async rotate(onProgress: (progress: RotationProgress) => void = () => {}): Promise<Rotated> {
+  /**
+   * @param onProgress told after each batch.
+   * @param signal leaves off after the batch under way.
+   */
+  async rotate(onProgress: (progress: RotationProgress) => void = () => {}, signal?: AbortSignal): Promise<Rotated> {
     let [conversations, files, lost] = [0, 0, 0];
     for (let walk = 1; walk <= MOST_WALKS; walk++) {
       const before = conversations + files;
@@ -52,6 +55,7 @@ export class KeyRotation {
           else files += batch.done;
           lost += batch.lost;
           onProgress({ conversations, files, lost });
+          if (signal?.aborted) return { conversations, files, lost };
         }
       }
       // A walk that found nothing to do is the proof; what a node still wraps with another key comes in while one walks.

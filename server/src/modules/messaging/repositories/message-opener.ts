@@ -28,11 +28,11 @@ const SAY_OF_MOST = 1_000;
  */
 export class MessageOpener {
   readonly #seals: Pick<Seals, 'of'>;
-  readonly #files: Pick<FileSeals, 'openName'>;
+  readonly #files: Pick<FileSeals, 'openTexts'>;
   readonly #logger: Pick<Logger, 'error'>;
   readonly #said = new Map<string, number>();
 
-  constructor(deps: { seals: Pick<Seals, 'of'>; files: Pick<FileSeals, 'openName'>; logger: Pick<Logger, 'error'> }) {
+  constructor(deps: { seals: Pick<Seals, 'of'>; files: Pick<FileSeals, 'openTexts'>; logger: Pick<Logger, 'error'> }) {
     this.#seals = deps.seals;
     this.#files = deps.files;
     this.#logger = deps.logger;
@@ -59,7 +59,7 @@ export class MessageOpener {
   }
 
   openFiles(files: readonly AttachmentRow[]): AttachmentRow[] {
-    return files.map((file) => this.#files.openName(file));
+    return files.map((file) => this.#files.openTexts(file));
   }
 
   /** An earlier text; null where it does not open. */

@@ -33,6 +33,17 @@ export class ParticipantsRepository {
     return rows.map(({ participant }) => participant);
   }
 
+  /** Whether somebody present may write nothing now: a member of a read-only conversation, or silenced. */
+  async isSilent(conversationId: string, userId: string): Promise<boolean> {
+    const [row] = await this.#prisma.$queryRaw<{ silent: boolean }[]>`
+      SELECT (c."readOnly" AND p.role = 'member') OR coalesce(p."silencedUntil" > now(), false)
+        OR coalesce(u."silencedUntil" > now(), false) AS silent
+      FROM "ConversationParticipant" p JOIN "Conversation" c ON c.id = p."conversationId"
+        JOIN "User" u ON u.id = p."userId"
+      WHERE p."conversationId" = ${conversationId}::uuid AND p."userId" = ${userId} AND p."leftAt" IS NULL`;
+    return row?.silent ?? false;
+  }
+
   /** My settings of a conversation: no change of it, so no `rev`. */
   async configure(
     conversationId: string,

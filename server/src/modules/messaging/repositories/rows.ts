@@ -67,7 +67,9 @@ export interface AttachmentRow {
   height: number | null;
   durationMs: number | null;
   thumbnailSize: number | null;
-  /** Where it is not null the name is sealed, until the row is opened. */
+  /** What is shown until the bytes are there, as JSON. */
+  preview: string | null;
+  /** Where it is not null the name and the preview are sealed, until the row is opened. */
   keyId: string | null;
   wrappedKey: string | null;
 }

@@ -26,6 +26,7 @@ import type { ParticipantsRepository } from '../repositories/participants.reposi
 import type { ConversationRow } from '../repositories/rows.ts';
 import type { Committer } from './committer.ts';
 import { accessOf, type ConversationAccess, requireAllowed } from './conversation-access.ts';
+import type { Screening } from './screening.ts';
 import { cleanLabel, cleanMetadata, type TextRules } from './sent-text.ts';
 
 /** Where people are looked up; unknown ids are missing from the answer. */
@@ -53,6 +54,8 @@ export interface ConversationsServiceDeps {
   readonly nodeId: string;
   readonly blocks: Blocks;
   readonly seals: Pick<Seals, 'isOn' | 'createKey'>;
+  /** Looks at titles. */
+  readonly screening: Pick<Screening, 'screenName'>;
 }
 
 /** Conversations as such: creating, finding, changing, deleting, and one's own settings of them. */
@@ -229,7 +232,7 @@ export class ConversationsService {
   #cleanTitle(title: string): string {
     const cleaned = cleanLabel(title, this.#deps.text);
     if (cleaned === null) throw invalidField('title', 'Must not be empty.');
-    return cleaned;
+    return this.#deps.screening.screenName(cleaned, 'title');
   }
 
   async #view(conversationId: string, userId: string): Promise<Conversation> {

@@ -43,4 +43,10 @@ export interface Screening {
   screenSend(send: SendToScreen): Promise<{ readonly content: string; readonly permit: Permit | null }>;
   /** @throws AppError `invalid_request` where it is not allowed. */
   screenEdit(edit: EditToScreen): Promise<string>;
+  /**
+   * The name of a conversation or of a file as it may be shown: by the rules alone, and at once.
+   *
+   * @throws AppError `invalid_request` at `path` where it is not allowed. Names do not wait: what a rule would hold is refused.
+   */
+  screenName(name: string, path: string): string;
 }

@@ -1,5 +1,5 @@
 import { type Permit, type RateLimits, rateLimited, sameTextRateLimiter } from '../../../middleware/rate-limit.ts';
-import { AppError } from '../../../utils/app-error.ts';
+import { AppError, invalidField } from '../../../utils/app-error.ts';
 import type { Logger } from '../../../utils/logger.ts';
 import type { EditToScreen, Screening, SendToScreen } from '../../messaging/index.ts';
 import type { MessagePolicy, PolicyRequest, PolicyVerdict } from '../moderation.policy-hook.ts';
@@ -69,6 +69,18 @@ export class MessageScreening implements Screening {
     // There is no queue of edits: the text stays as it was.
     if (decision.action !== 'pass') throw notAllowed();
     return decision.content;
+  }
+
+  screenName(name: string, path: string): string {
+    const { matcher } = this.#deps.book;
+    if (matcher.isEmpty) return name;
+    const asWritten = matcher.judge(name);
+    // In file names an underscore stands for a space, and would else make one word of several.
+    const spaced = matcher.judge(name.replaceAll('_', ' '));
+    for (const { action } of [asWritten, spaced]) {
+      if (action === 'reject' || action === 'hold') throw invalidField(path, 'This name is not allowed here.');
+    }
+    return spaced.action === 'mask' ? spaced.content : asWritten.content;
   }
 
   async #decide(

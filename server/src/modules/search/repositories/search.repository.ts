@@ -71,6 +71,8 @@ const STEP_CONVERSATIONS = 20;
 
 /** So many of the newest messages are read before the index is asked: common words are found there at once. */
 const WALK_MOST = 3_000;
+/** And at most so many times as many where these promise to fill the page. */
+const LONG_WALK = 7;
 
 const wanted = Prisma.sql`c.rev > coalesce(p.rev, 0) AND NOT c.confidential`;
 
@@ -95,40 +97,53 @@ export class SearchRepository {
       LEFT JOIN "SearchProgress" p ON p."conversationId" = c.id`;
   }
 
-  /** The newest hits. */
+  /**
+   * The newest hits. Common words are found among the newest messages, rare ones by the index; where the newest messages have
+   * some, so many more of them are read as should fill the page.
+   */
   async find(filter: SearchFilter): Promise<Found[]> {
-    return (await this.#findAmongNewest(filter)) ?? (await this.#findByIndex(filter));
+    const most = this.#walkMost;
+    const { found, isAll } = await this.#findAmongNewest(filter, most);
+    if (found.length === filter.limit || isAll) return found;
+    const enough = found.length === 0 ? Infinity : Math.ceil((1.5 * most * filter.limit) / found.length);
+    if (enough <= LONG_WALK * most) {
+      const more = await this.#findAmongNewest(filter, enough);
+      if (more.found.length === filter.limit || more.isAll) return more.found;
+    }
+    return this.#findByIndex(filter);
   }
 
-  /** Hits among the newest messages; null where they are too few to fill the page and there are older messages. */
-  async #findAmongNewest(filter: SearchFilter): Promise<Found[] | null> {
+  /** Hits among so many of the newest messages, and whether there are no older ones. It stops where the page is full. */
+  async #findAmongNewest(filter: SearchFilter, most: number): Promise<{ found: Found[]; isAll: boolean }> {
     const [only, second] = filter.conversationIds;
     const within = second === undefined ? Prisma.sql`AND w."conversationId" = ${only}::uuid` : Prisma.empty;
-    const [row] = await this.#prisma.$queryRaw<{ walked: number; found: Found[] | null }[]>`
-      WITH walk AS MATERIALIZED (
-        SELECT * FROM "SearchEntry" w WHERE ${timesOf(filter, Prisma.sql`w`)} ${within}
-        ORDER BY w."createdAt" DESC, w."messageId" DESC LIMIT ${this.#walkMost}
-      )
-      SELECT (SELECT count(*) FROM walk)::int AS walked, jsonb_agg(jsonb_build_object(
-        'id', hit."messageId", 'createdAt', hit."createdAt")) AS found
+    const where = Prisma.sql`${timesOf(filter, Prisma.sql`w`)} ${within}`;
+    const [row] = await this.#prisma.$queryRaw<{ found: Found[] | null; walked: number }[]>`
+      SELECT jsonb_agg(jsonb_build_object('id', hit."messageId", 'createdAt', hit."createdAt")) AS found,
+        (SELECT count(*) FROM (SELECT FROM "SearchEntry" w WHERE ${where} LIMIT ${most}) walked)::int AS walked
       FROM (
-        SELECT e."messageId", e."createdAt" FROM walk e
+        SELECT e."messageId", e."createdAt" FROM (
+          SELECT * FROM "SearchEntry" w WHERE ${where}
+          ORDER BY w."createdAt" DESC, w."messageId" DESC LIMIT ${most}
+        ) e
         WHERE e.words @@ ${filter.words}::tsquery AND ${scopeOf(filter)}
         ORDER BY e."createdAt" DESC, e."messageId" DESC LIMIT ${filter.limit}
       ) hit`;
-    const found = row!.found ?? [];
-    return found.length === filter.limit || row!.walked < this.#walkMost ? found : null;
+    return { found: row!.found ?? [], isAll: row!.walked < most };
   }
 
-  /** All hits by the index, then the newest of them. Materialized: else the planner may walk all messages by time. */
+  /**
+   * All hits by the index, then the newest of them. Materialized: else the planner may walk all messages by time, or look up
+   * every message of a thousand conversations.
+   */
   async #findByIndex(filter: SearchFilter): Promise<Found[]> {
     return this.#prisma.$queryRaw<Found[]>`
-      WITH hit AS MATERIALIZED (
-        SELECT e."messageId", e."createdAt" FROM "SearchEntry" e
-        WHERE e.words @@ ${filter.tagged}::tsquery AND ${scopeOf(filter)} AND ${timesOf(filter, Prisma.sql`e`)}
+      WITH e AS MATERIALIZED (
+        SELECT s."messageId", s."createdAt", s."conversationId", s."senderId" FROM "SearchEntry" s
+        WHERE s.words @@ ${filter.tagged}::tsquery AND ${timesOf(filter, Prisma.sql`s`)}
       )
-      SELECT "messageId"::text AS id, to_jsonb("createdAt") AS "createdAt" FROM hit
-      ORDER BY hit."createdAt" DESC, hit."messageId" DESC LIMIT ${filter.limit}`;
+      SELECT e."messageId"::text AS id, to_jsonb(e."createdAt") AS "createdAt" FROM e WHERE ${scopeOf(filter)}
+      ORDER BY e."createdAt" DESC, e."messageId" DESC LIMIT ${filter.limit}`;
   }
 
   /** Of these conversations, the next step of those that the index is behind. */
