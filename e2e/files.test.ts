@@ -104,7 +104,12 @@ describe('files', () => {
     expect(await violations(ada.page)).toEqual([]);
     await say(ada, 'from the sea');
     const seen = message(bob, 'from the sea');
-    await seen.getByRole('button', { name: 'Open beach.png' }).waitFor();
+    const beach = seen.getByRole('button', { name: 'Open beach.png' });
+    await beach.waitFor();
+    // What stands in for it until it is there.
+    expect(await beach.evaluate((button) => getComputedStyle(button).backgroundImage)).toMatch(
+      /^url\("data:image\/png/,
+    );
     await seen.getByRole('button', { name: 'Download notes.txt' }).waitFor();
     expect(await tray(ada).count()).toBe(0);
 

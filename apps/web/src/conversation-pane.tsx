@@ -10,7 +10,7 @@ import {
   usePresence,
   useSnapshot,
 } from '@parley/react';
-import { ArrowLeft, DoorOpen, Info, Search, SearchX } from 'lucide-react';
+import { ArrowLeft, DoorOpen, Info, Lock, Search, SearchX } from 'lucide-react';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { ConversationThread } from './conversation-thread.tsx';
 import { errorText } from './error-text.ts';
@@ -73,7 +73,7 @@ function Header({ state, details, onDetails }: HeaderProps) {
   const title = conversationTitle(state, userId, texts);
   const formats = useFormats();
   const face = faceOf(state, userId);
-  const { type, participantCount } = state.conversation;
+  const { type, participantCount, confidential } = state.conversation;
   const presence = usePresence(type === 'direct' ? [face.id] : [])[face.id];
   return (
     <header className="flex min-h-16 items-center gap-3 border-b border-line px-3 md:px-5">
@@ -95,8 +95,16 @@ function Header({ state, details, onDetails }: HeaderProps) {
           presence={type === 'direct' ? presence?.status : undefined}
         />
         <span className="min-w-0">
-          <span className="block truncate font-semibold leading-tight" dir="auto">
-            {title}
+          <span className="flex items-center gap-1.5 leading-tight">
+            <span className="truncate font-semibold" dir="auto">
+              {title}
+            </span>
+            {confidential && (
+              <span className="inline-flex flex-none items-center gap-1 rounded-full bg-hover px-2 py-0.5 text-tiny font-semibold text-soft">
+                <Lock size={12} aria-hidden="true" />
+                {texts.confidential}
+              </span>
+            )}
           </span>
           <span className="block truncate text-small text-soft">
             {type === 'direct'
@@ -105,15 +113,18 @@ function Header({ state, details, onDetails }: HeaderProps) {
           </span>
         </span>
       </button>
-      <button
-        type="button"
-        className="icon-button"
-        aria-label={texts.searchHere}
-        title={texts.searchHere}
-        onClick={() => openSearch(state.id)}
-      >
-        <Search size={20} />
-      </button>
+      {/* What is confidential is not searched. */}
+      {!confidential && (
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={texts.searchHere}
+          title={texts.searchHere}
+          onClick={() => openSearch(state.id)}
+        >
+          <Search size={20} />
+        </button>
+      )}
       <button
         type="button"
         className="icon-button"

@@ -15,6 +15,7 @@ import {
   faceOf,
   type Mentionable,
   type MessageActions,
+  type Messages,
   MessageView,
   mentionCompletion,
   mentionsIn,
@@ -38,7 +39,7 @@ import {
   voiceOf,
 } from '@parley/react';
 import { Attachments } from '@parley/react/attachments';
-import { Mic, Smile, X } from 'lucide-react';
+import { LockKeyhole, Mic, Smile, X } from 'lucide-react';
 import { lazy, memo, type ReactNode, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { setBlocked, useBlocked } from './blocks.ts';
 import { ThreadSkeleton } from './conversation-pane.tsx';
@@ -56,6 +57,7 @@ import { pathOf, useRoute } from './router.ts';
 import { useUploadsOfSession } from './session.ts';
 import type { AppTexts } from './texts/app-texts.ts';
 import { useTexts } from './texts/texts.tsx';
+import { Empty } from './ui/empty.tsx';
 import { showToast } from './ui/toast.tsx';
 import { useValue } from './value.ts';
 
@@ -282,8 +284,10 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
     null,
   );
 
+  const locked = isLocked(state, messages.error);
   const reason = disabledReason({
     state,
+    locked,
     userId,
     blocked,
     texts,
@@ -302,24 +306,32 @@ export function ConversationThread({ state, seq }: { readonly state: Conversatio
         enabled={reason === null && !changing && !recording}
         onFiles={attach}
       >
-        <Thread
-          key={id}
-          ref={thread}
-          messages={messages}
-          userId={userId}
-          unreadAfterSeq={unreadAfterSeq}
-          unreadCount={state.conversation.me?.unreadCount ?? 0}
-          startAtSeq={seq}
-          renderMessage={renderMessage}
-          loading={<ThreadSkeleton />}
-          beginning={<Beginning state={state} />}
-          onSeen={(seen) => {
-            const { me } = latest.current.conversation;
-            if (me && seen > me.lastReadSeq) handle.markRead(seen);
-          }}
-          onLarge={(around) => handle.trim({ around, keep: KEPT_MESSAGES })}
-          onLeave={() => composer.current?.focus()}
-        />
+        {locked ? (
+          <Empty icon={<LockKeyhole size={26} />} title={texts.keyMissing} hint={texts.keyMissingHint}>
+            <button type="button" className="button button-quiet" onClick={messages.retry}>
+              {texts.tryAgain}
+            </button>
+          </Empty>
+        ) : (
+          <Thread
+            key={id}
+            ref={thread}
+            messages={messages}
+            userId={userId}
+            unreadAfterSeq={unreadAfterSeq}
+            unreadCount={state.conversation.me?.unreadCount ?? 0}
+            startAtSeq={seq}
+            renderMessage={renderMessage}
+            loading={<ThreadSkeleton />}
+            beginning={<Beginning state={state} />}
+            onSeen={(seen) => {
+              const { me } = latest.current.conversation;
+              if (me && seen > me.lastReadSeq) handle.markRead(seen);
+            }}
+            onLarge={(around) => handle.trim({ around, keep: KEPT_MESSAGES })}
+            onLeave={() => composer.current?.focus()}
+          />
+        )}
         <RateNotice until={limitedUntil} />
         {slowSeconds > 0 && reason === null && <Notice>{texts.slowModeWait(slowSeconds)}</Notice>}
         {recording && reason === null ? (
@@ -523,6 +535,7 @@ function ContextLine({ context, nameOf, onCancel }: ContextLineProps) {
 
 interface DisabledOptions {
   readonly state: ConversationState;
+  readonly locked: boolean;
   readonly userId: string | null;
   readonly blocked: ReadonlySet<string>;
   readonly texts: AppTexts;
@@ -531,7 +544,7 @@ interface DisabledOptions {
 }
 
 /** Why one may not write here; null where one may. */
-function disabledReason({ state, userId, blocked, texts, join, unblock }: DisabledOptions): ReactNode {
+function disabledReason({ state, locked, userId, blocked, texts, join, unblock }: DisabledOptions): ReactNode {
   const { me, type, readOnly } = state.conversation;
   if (me === null && type === 'channel') {
     return <ReasonWith text={texts.joinToWrite} action={texts.join} onPress={join} />;
@@ -545,10 +558,17 @@ function disabledReason({ state, userId, blocked, texts, join, unblock }: Disabl
       );
     }
   }
+  if (locked) return texts.keyMissing;
   const until = userId === null ? null : (state.participants[userId]?.silencedUntil ?? null);
   if (until !== null && Date.parse(until) > Date.now()) return <Silenced until={until} />;
   if (readOnly && me.role === 'member') return texts.readOnlyConversation;
   return me.role === 'readonly' ? texts.readonlyHere : null;
+}
+
+/** Whether the server lacks the key of a confidential conversation: its last message does not open, nor does its history. */
+function isLocked({ conversation }: ConversationState, error: Messages['error']): boolean {
+  const { confidential, lastMessage } = conversation;
+  return confidential && error?.code === 'unavailable' && lastMessage?.unreadable === true;
 }
 
 function ReasonWith(props: { readonly text: string; readonly action: string; readonly onPress: () => void }) {

@@ -99,18 +99,20 @@ export function MessageMenu(props: MessageMenuProps) {
       onSelect: () => commands.reply(message),
     },
     writes && { label: texts.react, icon: <SmilePlus size={ICON} />, shortcut: '+', onSelect: props.onReact },
-    mine && {
-      label: texts.change,
-      icon: <Pencil size={ICON} />,
-      shortcut: 'E',
-      onSelect: () => commands.edit(message),
-    },
-    message.content !== '' && {
-      label: texts.copyText,
-      icon: <Copy size={ICON} />,
-      shortcut: 'C',
-      onSelect: () => commands.copy(message),
-    },
+    mine &&
+      !message.unreadable && {
+        label: texts.change,
+        icon: <Pencil size={ICON} />,
+        shortcut: 'E',
+        onSelect: () => commands.edit(message),
+      },
+    message.content !== '' &&
+      !message.unreadable && {
+        label: texts.copyText,
+        icon: <Copy size={ICON} />,
+        shortcut: 'C',
+        onSelect: () => commands.copy(message),
+      },
     { label: texts.copyLink, icon: <Link size={ICON} />, onSelect: () => commands.copyLink(props.link) },
     role &&
       !mine && {

@@ -2,6 +2,7 @@ import { createParleyClient, type ParleyClient, ParleyError, signInAsGuest, type
 import { createUploads, type Uploads } from '@parley/client/uploads';
 import { forgetDrafts } from './drafts.ts';
 import { reportError, setReporter } from './log.ts';
+import { forgetJobs } from './privacy/begun-jobs.ts';
 import { createValue, useValue } from './value.ts';
 
 /** Who is signed in, as this browser keeps it. */
@@ -83,6 +84,7 @@ function leave(userId: string): void {
   sessionStorage.removeItem(WINDOW_KEY);
   if (read(localStorage, BROWSER_KEY)?.userId === userId) localStorage.removeItem(BROWSER_KEY);
   forgetDrafts(userId);
+  forgetJobs(userId);
   setReporter(null);
   session.set({ status: 'out', last: read(localStorage, BROWSER_KEY) });
 }

@@ -15,6 +15,7 @@ import {
   ArchiveRestore,
   Bell,
   BellOff,
+  FileArchive,
   Hash,
   Keyboard,
   LogOut,
@@ -250,6 +251,15 @@ function AccountMenu({ anchor, onClose }: MenuAt) {
       ? [{ label: texts.administration, icon: <ShieldCheck size={ICON} />, onSelect: () => navigate('/admin') }]
       : []),
     { label: texts.preferences, icon: <Settings size={ICON} />, onSelect: () => showDialog({ kind: 'preferences' }) },
+    ...(me
+      ? [
+          {
+            label: texts.myData,
+            icon: <FileArchive size={ICON} />,
+            onSelect: () => showDialog({ kind: 'my-data', userId: me.id }),
+          },
+        ]
+      : []),
     {
       label: texts.shortcuts,
       icon: <Keyboard size={ICON} />,

@@ -74,6 +74,8 @@ const MOST_LIST_PAGES = 25;
 const MOST_PEOPLE_PAGES = 10;
 /** A conversation nobody looks at that is further behind than this begins anew instead of being caught up. */
 const BEGIN_ANEW_BEHIND = 1_000;
+/** One on the screen keeps its place, unless there is so much that reading it all would take longer than anybody waits. */
+const BEGIN_ANEW_BEHIND_WATCHED = 5_000;
 /** Messages of a conversation nobody looks at, and how many of them are left when there are more. */
 const MOST_UNWATCHED = 1_000;
 const KEPT_UNWATCHED = 200;
@@ -97,6 +99,8 @@ export function createSync(deps: SyncDeps): Sync {
   const typingTimers = new Map<string, () => void>();
   const watched = new Map<string, number>();
   let stopped = false;
+  /** What the device kept of oneself may be of yesterday: roles, and what the server can do. */
+  let identified = false;
   let run = 0;
   let cancelRetry = () => {};
 
@@ -314,11 +318,13 @@ export function createSync(deps: SyncDeps): Sync {
       deps.onStored(facts.flatMap((fact) => (fact.kind === 'message' ? [fact.message] : [])));
       more = page.hasMore && facts.length > 0;
       const present = record(id);
-      if (more && present !== undefined && !watched.has(id) && page.rev - present.cursor > BEGIN_ANEW_BEHIND) {
+      if (more && present !== undefined && page.rev - present.cursor > furthestBehind(id)) {
         return beginAnew(await getConversation(id));
       }
     }
   }
+
+  const furthestBehind = (id: string) => (watched.has(id) ? BEGIN_ANEW_BEHIND_WATCHED : BEGIN_ANEW_BEHIND);
 
   function beginAnew(conversation: Conversation) {
     store.dispatch({ type: 'reset', conversation });
@@ -413,7 +419,7 @@ export function createSync(deps: SyncDeps): Sync {
     cancelRetry();
     store.dispatch({ type: 'syncing', syncing: true });
     try {
-      if (store.state.me === null) void learnMyself();
+      if (!identified) void learnMyself();
       await findOutWhatChanged(mine);
       await readList(mine);
       await Promise.all([...watched.keys()].map((id) => refreshWatched(id)));
@@ -432,6 +438,7 @@ export function createSync(deps: SyncDeps): Sync {
   async function learnMyself() {
     try {
       const me = await api.call<User>({ method: 'GET', path: '/me' });
+      identified = true;
       store.dispatch({ type: 'identified', userId: me.id, me });
     } catch (error) {
       report(error, 'learning who one is');
@@ -455,10 +462,10 @@ export function createSync(deps: SyncDeps): Sync {
       // A channel one only reads is never among one's own.
       forget(answer.gone.filter((id) => record(id)?.base.me !== null));
       for (const id of answer.added) added.set(id, (added.get(id) ?? 0) + 1);
-      await inTurn(answer.behind, 4, async ({ conversationId, rev, lastSeq }) => {
+      await inTurn(answer.behind, 4, async ({ conversationId, rev }) => {
         const known = record(conversationId);
         if (known === undefined || known.cursor >= rev) return;
-        const far = lastSeq - known.base.lastSeq > BEGIN_ANEW_BEHIND && !watched.has(conversationId);
+        const far = rev - known.cursor > furthestBehind(conversationId);
         await tolerant(conversationId, async () => {
           if (far) beginAnew(await getConversation(conversationId));
           else await catchUp(conversationId);

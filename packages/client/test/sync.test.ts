@@ -145,6 +145,19 @@ describe('holes', () => {
     expect(ada.snapshot.conversations[other]).toMatchObject({ loaded: null, conversation: { lastSeq: 2500 } });
     expect(ada.snapshot.unread.messages).toBe(5000);
   });
+
+  test('DLV-2 away for a year: an open conversation begins anew too, with its newest page', async () => {
+    const { ada, id, state } = await setUp(3);
+    bed.network.cut('ada');
+    for (let n = 4; n <= 7_000; n++) bed.server.act('bob', 'message:send', { conversationId: id, content: `${n}` });
+    bed.network.restore('ada');
+    await bed.settle();
+    expect(state()?.loaded).toEqual({ fromSeq: 6_951, toSeq: 7_000 });
+    expect(ada.snapshot.unread.messages).toBe(7_000);
+    bed.server.act('bob', 'message:send', { conversationId: id, content: 'live' });
+    await bed.settle();
+    expect(state()?.loaded?.toSeq).toBe(7_001);
+  });
 });
 
 describe('a conversation that goes on where nobody looks', () => {

@@ -1,9 +1,10 @@
 import type { Attachment } from '@parley/client';
-import { type CSSProperties, type ReactNode, useState } from 'react';
+import { type CSSProperties, type ReactNode, useMemo, useState } from 'react';
 import { kindOf, type Voice } from './attachment-kind.ts';
 import { downloadFrom, useAttachmentLink } from './attachment-link.ts';
 import { AudioPlayer } from './audio-player.tsx';
 import { Icon } from './icon.tsx';
+import { placeholderUrl } from './placeholder.ts';
 import { useFormats, useOptionalClient, useParleyTexts } from './provider.tsx';
 
 /** What `Attachments` takes. */
@@ -51,12 +52,14 @@ function Picture({ attachment, single, onOpen }: PictureProps) {
   const [loaded, setLoaded] = useState(false);
   const { width, height } = attachment;
   const scale = Math.min(1, WIDEST / (width ?? 1), HIGHEST / (height ?? 1));
-  const style: CSSProperties | undefined = single
+  const shape: CSSProperties | undefined = single
     ? {
         inlineSize: Math.max(SMALLEST, Math.round((width ?? 1) * scale)),
         aspectRatio: `${Math.max(SMALLEST, (width ?? 1) * scale)} / ${Math.max(SMALLEST, (height ?? 1) * scale)}`,
       }
     : undefined;
+  const placeholder = useMemo(() => placeholderUrl(attachment.placeholder), [attachment.placeholder]);
+  const style = placeholder === undefined ? shape : { ...shape, backgroundImage: `url(${placeholder})` };
   return (
     <button
       type="button"
@@ -99,7 +102,7 @@ function Sound({ attachment, voice }: { readonly attachment: Attachment; readonl
     <AudioPlayer
       src={link?.url ?? null}
       durationMs={voice?.durationMs ?? attachment.durationMs}
-      waveform={voice?.waveform}
+      waveform={voice?.waveform ?? attachment.waveform?.map((level) => level / 100)}
       title={voice === null ? attachment.fileName : undefined}
       onError={retry}
     />

@@ -124,6 +124,9 @@ const ConversationRow = memo(function ConversationRow({
               )}
               {title}
             </span>
+            {conversation.confidential && (
+              <SmallIcon label={texts.confidential} d="M6.5 11h11v8.5h-11ZM8.8 11V8.2a3.2 3.2 0 0 1 6.4 0V11" />
+            )}
             {muted && <SmallIcon label={texts.muted} d="M9.5 9v5h3l4 3.5V6L13.6 8.4M4.5 4.5l15 15" />}
             <time dateTime={new Date(state.activityAt).toISOString()}>{formats.brief(state.activityAt)}</time>
           </span>

@@ -42,6 +42,8 @@ export interface ParleyTexts {
   readonly unread: (count: number) => string;
   readonly mentioned: string;
   readonly muted: string;
+  /** Of a conversation that is encrypted at rest. */
+  readonly confidential: string;
   readonly pinned: string;
   readonly draft: string;
   readonly typing: (names: readonly string[]) => string;
@@ -89,7 +91,7 @@ export const englishTexts: ParleyTexts = {
   sanitized: 'HTML removed',
   deleted: 'This message was deleted',
   deletedByYou: 'You deleted this message',
-  unreadable: 'This message cannot be opened',
+  unreadable: 'Cannot be opened: its key is missing or does not fit',
   sending: 'Sending',
   waiting: 'Waiting for the connection',
   waitingSeconds: (seconds) => `Goes out in ${seconds} s`,
@@ -113,6 +115,7 @@ export const englishTexts: ParleyTexts = {
   unread: (count) => `${count} unread`,
   mentioned: 'You were mentioned',
   muted: 'Muted',
+  confidential: 'Confidential',
   pinned: 'Pinned',
   draft: 'Draft',
   typing: (names) => {

@@ -61,6 +61,29 @@ describe('what a file is shown as', () => {
 });
 
 describe('Attachments', () => {
+  const waiting = { attachmentLink: () => new Promise<AttachmentLink>(() => {}) } as unknown as ParleyClient;
+  const show = (...attachments: Attachment[]) =>
+    renderToString(
+      <ParleyProvider client={waiting}>
+        <Attachments attachments={attachments} />
+      </ParleyProvider>,
+    );
+
+  it('show what a picture will look like until it is there', () => {
+    const html = show({ ...photo('beach'), placeholder: 'FQcGBYAXl4d/d3eHh3eIh4eHh/d3+Hg=' });
+    expect(html).toMatch(/inline-size:320px;aspect-ratio:320 \/ 200;background-image:url\(data:image\/png;base64,/);
+    for (const placeholder of ['', 'AAA=', 'no base64!']) {
+      expect(show({ ...photo('beach'), placeholder })).not.toContain('background-image');
+    }
+  });
+
+  it('draw how loud a recording is, where that is known', () => {
+    const sound = file({ mimeType: 'audio/mpeg', durationMs: 2_000 });
+    expect(show(sound)).not.toContain('parley-audio-bars');
+    const bars = show({ ...sound, waveform: [0, 50, 100] }).match(/block-size:\d+%/g);
+    expect([bars?.[0], bars?.at(-1)]).toEqual(['block-size:10%', 'block-size:100%']);
+  });
+
   it('keep the shape of a picture before it is there, on the server too', () => {
     const client = { attachmentLink: () => new Promise<AttachmentLink>(() => {}) } as unknown as ParleyClient;
     const html = renderToString(
@@ -73,6 +96,7 @@ describe('Attachments', () => {
     expect(html).toContain('&lt;b&gt;.pdf');
     expect(html).toContain('3.4 MB');
     expect(html).not.toContain('<img');
+    expect(html).not.toContain('background-image');
   });
 
   it('need no client to be drawn', () => {

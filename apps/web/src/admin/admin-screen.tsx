@@ -1,15 +1,29 @@
 import { createAdministration } from '@parley/client/admin';
 import { useMe, useParleyClient } from '@parley/react';
-import { ArrowLeft, Flag, ListChecks, ScrollText, ShieldX, TextQuote, Users } from 'lucide-react';
-import { type MouseEvent, useEffect, useMemo } from 'react';
+import {
+  ArrowLeft,
+  FileArchive,
+  Flag,
+  Hourglass,
+  ListChecks,
+  Scale,
+  ScrollText,
+  ShieldX,
+  TextQuote,
+  Users,
+} from 'lucide-react';
+import { type MouseEvent, useEffect, useMemo, useRef } from 'react';
 import { navigate } from '../router.ts';
 import { useTexts } from '../texts/texts.tsx';
 import { Empty } from '../ui/empty.tsx';
 import { ErrorBoundary } from '../ui/error-boundary.tsx';
 import { AuditTab } from './audit.tab.tsx';
+import { DataTab } from './data.tab.tsx';
 import { HeldTab } from './held.tab.tsx';
+import { HoldsTab } from './holds.tab.tsx';
 import { PeopleTab } from './people.tab.tsx';
 import { ReportsTab } from './reports.tab.tsx';
+import { RetentionTab } from './retention.tab.tsx';
 import { RulesTab } from './rules.tab.tsx';
 
 const TABS = [
@@ -17,10 +31,13 @@ const TABS = [
   { id: 'held', icon: ListChecks, view: HeldTab },
   { id: 'people', icon: Users, view: PeopleTab },
   { id: 'rules', icon: TextQuote, view: RulesTab },
+  { id: 'data', icon: FileArchive, view: DataTab },
+  { id: 'retention', icon: Hourglass, view: RetentionTab },
+  { id: 'holds', icon: Scale, view: HoldsTab },
   { id: 'audit', icon: ScrollText, view: AuditTab },
 ] as const;
 
-/** What administrators see: reports, messages that wait, people, rules, audit. The server decides who may. */
+/** What administrators see: reports, messages that wait, people, rules, personal data, audit. The server decides who may. */
 export function AdminScreen({ tab }: { readonly tab: string }) {
   const texts = useTexts();
   const client = useParleyClient();
@@ -28,9 +45,12 @@ export function AdminScreen({ tab }: { readonly tab: string }) {
   const admin = useMemo(() => createAdministration(client), [client]);
   const current = TABS.find(({ id }) => id === tab) ?? TABS[0];
   const View = current.view;
+  const tabs = useRef<HTMLElement>(null);
 
   useEffect(() => {
     document.title = `${texts.adminTabs[current.id]} · ${texts.administration}`;
+    // On a phone there are more of them than fit.
+    tabs.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   }, [current, texts]);
 
   if (me !== null && !me.roles?.includes('admin')) {
@@ -59,6 +79,7 @@ export function AdminScreen({ tab }: { readonly tab: string }) {
           <h1 className="font-semibold">{texts.administration}</h1>
         </div>
         <nav
+          ref={tabs}
           aria-label={texts.administration}
           className="scroll flex gap-1 px-2 pb-2 max-md:overflow-x-auto md:flex-col md:px-3"
         >

@@ -14,6 +14,8 @@ const Dialogs = {
   Revisions: lazy(async () => ({ default: (await load()).RevisionsDialog })),
   AddPeople: lazy(async () => ({ default: (await load()).AddPeopleDialog })),
   Rename: lazy(async () => ({ default: (await load()).RenameDialog })),
+  MyData: lazy(async () => ({ default: (await load()).MyDataDialog })),
+  ErasePerson: lazy(async () => ({ default: (await import('./erase-person.dialog.tsx')).ErasePersonDialog })),
   Confirm: lazy(async () => ({ default: (await load()).ConfirmDialog })),
 };
 
@@ -49,6 +51,10 @@ function View({ dialog }: { readonly dialog: OpenDialog }) {
       return <Dialogs.AddPeople conversationId={dialog.conversationId} />;
     case 'rename':
       return <Dialogs.Rename conversationId={dialog.conversationId} />;
+    case 'my-data':
+      return <Dialogs.MyData userId={dialog.userId} />;
+    case 'erase-person':
+      return <Dialogs.ErasePerson person={dialog.person} onBegun={dialog.onBegun} />;
     case 'confirm':
       return <Dialogs.Confirm dialog={dialog} />;
   }

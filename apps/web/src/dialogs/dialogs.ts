@@ -11,6 +11,12 @@ export type OpenDialog =
   | { readonly kind: 'report'; readonly message: Message }
   | { readonly kind: 'revisions'; readonly message: Message }
   | { readonly kind: 'add-people'; readonly conversationId: string }
+  | { readonly kind: 'my-data'; readonly userId: string }
+  | {
+      readonly kind: 'erase-person';
+      readonly person: { readonly id: string; readonly name: string };
+      readonly onBegun: (id: string) => void;
+    }
   | { readonly kind: 'rename'; readonly conversationId: string }
   | {
       readonly kind: 'confirm';

@@ -1,6 +1,6 @@
 import { ParleyError } from '@parley/client';
 import { useMe, useParleyClient } from '@parley/react';
-import { Hash, Users } from 'lucide-react';
+import { Hash, Lock, Users } from 'lucide-react';
 import { useId, useState } from 'react';
 import { errorText } from '../error-text.ts';
 import { navigate, pathOf } from '../router.ts';
@@ -16,6 +16,7 @@ export function NewConversationDialog() {
   const me = useMe();
   const [kind, setKind] = useState<'people' | 'channel'>('people');
   const [title, setTitle] = useState('');
+  const [confidential, setConfidential] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const titleId = useId();
@@ -34,6 +35,7 @@ export function NewConversationDialog() {
         type,
         participantIds: chosen.map(({ id }) => id),
         ...(name && { title: name }),
+        ...(confidential && { confidential }),
       });
       closeDialog();
       navigate(pathOf(conversation.id));
@@ -99,10 +101,40 @@ export function NewConversationDialog() {
           />
         </div>
       )}
+      {me?.features?.includes('confidential') && <Confidential value={confidential} onChange={setConfidential} />}
       {people.field}
       <p role="alert" className="mt-2 text-small text-danger empty:hidden">
         {problem}
       </p>
     </Dialog>
+  );
+}
+
+/** Whether what is said is encrypted at rest, and what that is worth: promised is no more than the server keeps. */
+function Confidential({ value, onChange }: { readonly value: boolean; readonly onChange: (value: boolean) => void }) {
+  const texts = useTexts();
+  const id = useId();
+  return (
+    <div className="mb-4 flex gap-3 rounded-2xl bg-surface p-3">
+      <Lock size={18} className="mt-0.5 flex-none text-soft" aria-hidden="true" />
+      <div className="min-w-0 flex-1">
+        <label htmlFor={id} className="block font-semibold">
+          {texts.confidential}
+        </label>
+        <p id={`${id}-hint`} className="mt-0.5 text-tiny text-soft">
+          {value ? texts.confidentialHint : texts.confidentialBrief}
+        </p>
+      </div>
+      <input
+        id={id}
+        type="checkbox"
+        // biome-ignore lint/a11y/useAriaPropsForRole: a checkbox says itself whether it is on
+        role="switch"
+        className="switch"
+        aria-describedby={`${id}-hint`}
+        checked={value}
+        onChange={(event) => onChange(event.target.checked)}
+      />
+    </div>
   );
 }

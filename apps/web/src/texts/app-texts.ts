@@ -1,4 +1,4 @@
-import type { ConversationFilter, ParleyErrorCode, Role } from '@parley/client';
+import type { ConversationFilter, ConversationType, ParleyErrorCode, Role } from '@parley/client';
 import type { ParleyTexts } from '@parley/react';
 
 /** Every word the app says, besides those of the components. One catalogue for each language. */
@@ -202,7 +202,9 @@ export interface AppTexts extends ParleyTexts {
   readonly silenceWeek: string;
   readonly endSilence: string;
   readonly administration: string;
-  readonly adminTabs: Readonly<Record<'reports' | 'held' | 'people' | 'rules' | 'audit', string>>;
+  readonly adminTabs: Readonly<
+    Record<'reports' | 'held' | 'people' | 'rules' | 'data' | 'retention' | 'holds' | 'audit', string>
+  >;
   readonly onlyAdministrators: string;
   readonly onlyAdministratorsHint: string;
   readonly showMore: string;
@@ -267,6 +269,66 @@ export interface AppTexts extends ParleyTexts {
   readonly verifying: string;
   readonly auditWhole: (entries: number) => string;
   readonly auditBroken: (id: string, problem: string) => string;
+  readonly confidentialBrief: string;
+  readonly confidentialHint: string;
+  readonly keyMissing: string;
+  readonly keyMissingHint: string;
+  readonly reason: string;
+  readonly person: string;
+  readonly myData: string;
+  readonly myDataHint: string;
+  readonly beginCopy: string;
+  readonly copies: string;
+  readonly copyOf: (name: string) => string;
+  readonly downloadCopy: string;
+  readonly keptUntil: (when: string) => string;
+  readonly copyFailedJob: string;
+  readonly begunAt: (when: string) => string;
+  readonly takeOffList: (label: string) => string;
+  readonly stepsOf: (done: number, total: number) => string;
+  readonly jobWaits: string;
+  readonly jobGone: string;
+  readonly dataHint: string;
+  readonly noJobs: string;
+  readonly noJobsHint: string;
+  readonly erase: string;
+  readonly erasePerson: (name: string) => string;
+  readonly whatGoes: string;
+  readonly eraseTakes: readonly string[];
+  readonly whatStays: string;
+  readonly eraseLeaves: readonly string[];
+  readonly typeToConfirm: (name: string) => string;
+  readonly eraseForGood: string;
+  readonly erasures: string;
+  readonly erasureOf: (name: string) => string;
+  readonly erasureFailed: string;
+  readonly erasedAt: (when: string) => string;
+  readonly proofMessages: string;
+  readonly proofFiles: string;
+  readonly proofConversations: string;
+  readonly proofKept: string;
+  readonly proofNote: (pseudonym: string) => string;
+  readonly retentionHint: string;
+  readonly retentionTypes: Readonly<Record<ConversationType, string>>;
+  readonly retentionSaved: string;
+  readonly saveRetention: string;
+  readonly retentionWarning: (messages: number) => string;
+  readonly forEver: string;
+  readonly keptForEver: string;
+  readonly days: string;
+  readonly daysWrong: (most: number) => string;
+  readonly counting: string;
+  readonly nothingToDelete: string;
+  readonly wouldDelete: (messages: number, conversations: number, oldest: string) => string;
+  readonly heldBack: (messages: number) => string;
+  readonly holdsHint: string;
+  readonly noHolds: string;
+  readonly noHoldsHint: string;
+  readonly setHold: string;
+  readonly liftHold: string;
+  readonly liftHoldOf: (name: string) => string;
+  readonly liftHoldHint: string;
+  readonly conversationAddress: string;
   /** By code; a code without words here is told in the server's. */
   readonly errors: Readonly<Partial<Record<ParleyErrorCode, string>>>;
 }

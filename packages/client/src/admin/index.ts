@@ -6,13 +6,16 @@
 import type {
   AuditEntry,
   AuditVerdict,
-  DataExport,
+  Erasure,
   HeldMessage,
+  LegalHold,
   ModeratedUser,
   Page,
   Report,
   ReportOutcome,
   Restrictions,
+  Retention,
+  RetentionPreview,
   Rule,
   RuleAction,
   RuleKind,
@@ -23,12 +26,15 @@ import type { CallOptions, ParleyClient } from '../client.types.ts';
 export type {
   AuditEntry,
   AuditVerdict,
-  DataExport,
+  Erasure,
   HeldMessage,
+  LegalHold,
   ModeratedUser,
   Report,
   ReportOutcome,
   Restrictions,
+  Retention,
+  RetentionPreview,
   Rule,
   RuleAction,
   RuleKind,
@@ -90,6 +96,26 @@ export interface Administration {
   audit(options?: ListOptions & AuditFilter): Promise<Page<AuditEntry>>;
   /** Whether the audit trail of a conversation, or all of it, is whole. */
   verifyAudit(options?: CallOptions & { readonly conversationId?: string }): Promise<AuditVerdict>;
+  /** Begins to erase a person, for good; the same job where that is under way or was done. */
+  eraseUser(userId: string, erasure?: { readonly reason?: string }, options?: CallOptions): Promise<Erasure>;
+  /** How far an erasure is; with its proof once it is done. */
+  erasure(id: string, options?: CallOptions): Promise<Erasure>;
+  retention(options?: CallOptions): Promise<Retention>;
+  /** Sets how long messages are kept, and begins at once with what has had its time; what is left out stays. */
+  setRetention(days: Partial<Retention>, options?: CallOptions): Promise<Retention>;
+  /** What such a setting would delete at this moment; what is left out is as it is set. */
+  previewRetention(
+    days: { readonly [Type in keyof Retention]?: number },
+    options?: CallOptions,
+  ): Promise<RetentionPreview>;
+  /** The legal holds that last. */
+  legalHolds(options?: ListOptions): Promise<Page<LegalHold>>;
+  /** Keeps a conversation, or what a person wrote, from erasure and retention. */
+  holdLegally(
+    hold: { readonly reason: string } & ({ readonly conversationId: string } | { readonly userId: string }),
+    options?: CallOptions,
+  ): Promise<LegalHold>;
+  releaseLegalHold(id: string, options?: CallOptions): Promise<void>;
 }
 
 /**
@@ -120,6 +146,15 @@ export function createAdministration({ parts }: ParleyClient): Administration {
       call(at('/moderation/held', id, '/resolution'), { ...options, method: 'POST', body }),
     audit: (options = {}) => list('/audit', { ...options }),
     verifyAudit: (options = {}) => list('/audit/verify', { ...options }),
+    eraseUser: (userId, body = {}, options = {}) =>
+      call(at('/users', userId, '/erasure'), { ...options, method: 'POST', body }),
+    erasure: (id, options = {}) => call(at('/erasures', id), options),
+    retention: (options = {}) => call('/retention', options),
+    setRetention: (body, options = {}) => call('/retention', { ...options, method: 'PUT', body }),
+    previewRetention: (days, options = {}) => list('/retention/preview', { ...days, ...options }),
+    legalHolds: (options = {}) => list('/legal-holds', { ...options }),
+    holdLegally: (body, options = {}) => call('/legal-holds', { ...options, method: 'POST', body }),
+    releaseLegalHold: (id, options = {}) => call(at('/legal-holds', id), { ...options, method: 'DELETE' }),
   };
 }
 

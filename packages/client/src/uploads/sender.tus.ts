@@ -13,6 +13,7 @@ const CODES: Readonly<Record<number, ParleyErrorCode>> = {
   403: 'forbidden',
   413: 'payload_too_large',
   415: 'unsupported_media_type',
+  422: 'virus_found',
   429: 'rate_limited',
 };
 
