@@ -110,3 +110,37 @@ describe('a page of history', () => {
     expect((await bob.rest.get<Problem>('/conversations/x/messages')).body.code).toBe('not_found');
   });
 });
+
+describe('a page that is kept ready', () => {
+  it('DEL-1 EDIT-1 shows at once what happened, and never what is deleted; ACC-2 nothing of it is for others', async () => {
+    const [owner, friend, stranger] = await world.people('owner', 'friend', 'stranger');
+    const id = await world.create('group', owner, friend);
+    const path = `/conversations/${id}/messages`;
+    const texts = async (reader: Person) => (await reader.get<Page<Message>>(path)).items.map(({ content }) => content);
+    const message = await owner.send(id, 'a secret');
+    expect([await texts(owner), await texts(friend)]).toEqual([['a secret'], ['a secret']]);
+    await owner.rest.patch(`${path}/${message.id}`, { content: 'no secret' });
+    expect(await texts(friend)).toEqual(['no secret']);
+    await owner.rest.delete(`${path}/${message.id}`);
+    expect(await texts(friend)).toEqual([null]);
+
+    expect((await stranger.rest.get(path)).status).toBe(403);
+    await owner.rest.delete(`/conversations/${id}/participants/${friend.id}`);
+    expect((await friend.rest.get(path)).status).toBe(403);
+  });
+
+  it('is not sent again to who has it, until anything in the conversation changes', async () => {
+    const [reader] = await world.people('reader');
+    const id = await world.create('group', reader);
+    await reader.send(id, 'one');
+    const get = (known = '') =>
+      reader.rest.get<Page<Message>>(`/conversations/${id}/messages`, { 'if-none-match': known });
+    const first = await get();
+    expect(first.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    const etag = first.headers.get('etag')!;
+    expect(await get(etag)).toMatchObject({ status: 304, body: '' });
+    await reader.send(id, 'two');
+    const changed = await get(etag);
+    expect([changed.status, changed.body.items.length]).toEqual([200, 2]);
+  });
+});

@@ -22,6 +22,7 @@ import type { Actor } from '../../../utils/actor.ts';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, encodeCursor } from '../../../utils/cursor.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
+import { JsonText } from '../../../utils/json-text.ts';
 import { type ConversationSeal, type Seals, sealRecord, unreadable } from '../../confidential/index.ts';
 import type { Publisher } from '../messaging.events.ts';
 import { presentAttachment, presentMessage, presentReply, presentTime } from '../messaging.presenter.ts';
@@ -33,6 +34,7 @@ import type { HistoryWindow, MessagesRepository } from '../repositories/messages
 import type { MessageRow, ParticipantRow } from '../repositories/rows.ts';
 import type { Committer } from './committer.ts';
 import { accessOf, type ConversationAccess, requireAllowed } from './conversation-access.ts';
+import { NewestPages } from './newest-pages.ts';
 import type { Screening } from './screening.ts';
 import { cleanContent, cleanLabel, cleanMetadata, digestRequest, digestText, type TextRules } from './sent-text.ts';
 
@@ -71,6 +73,7 @@ export interface MessagingServiceDeps {
 /** Sending, reading, editing, deleting and reacting: one method for each thing a person does with messages. */
 export class MessagingService {
   readonly #deps: MessagingServiceDeps;
+  readonly #newestPages = new NewestPages();
 
   constructor(deps: MessagingServiceDeps) {
     this.#deps = deps;
@@ -138,36 +141,52 @@ export class MessagingService {
   /**
    * A page of history, oldest first. `nextCursor` goes on in the direction asked for.
    *
-   * The `etag` is the conversation's `rev`, since everything a page shows changes with it; `page` is null where the
-   * caller has that one already.
+   * `etag` changes whenever anything in the conversation does; a caller who has it already (`knownEtag`) gets no page. The
+   * newest page comes ready for the wire.
    */
   async listMessages(
     actor: Actor,
     conversationId: string,
     query: HistoryQuery,
     knownEtag?: string,
-  ): Promise<{ page: Page<Message> | null; etag: string }> {
+  ): Promise<{ page: Page<Message> | JsonText | null; etag: string }> {
     // Read before the page: so what the page may have newer than its tag is only fetched again.
     const { conversation } = await this.#deps.access.require(actor, conversationId, 'read');
     const etag = `"${conversation.rev}"`;
     if (knownEtag === etag) return { page: null, etag };
 
     const window = historyWindow(query);
+    // Nothing of a confidential conversation is kept anywhere.
+    if (window.kind !== 'newest' || conversation.confidential) {
+      const { page, isWhole } = await this.#readPage(conversationId, window, query.limit);
+      // Once it opens again the page is another one under the same `rev`.
+      return { page, etag: isWhole ? etag : `"${conversation.rev}-unreadable"` };
+    }
+    const text = await this.#newestPages.get(conversation.id, conversation.rev, query.limit, async () => {
+      const { page, isWhole } = await this.#readPage(conversation.id, window, query.limit);
+      return { text: JSON.stringify(page), keep: isWhole };
+    });
+    return { page: new JsonText(text), etag };
+  }
+
+  async #readPage(
+    conversationId: string,
+    window: HistoryWindow,
+    limit: number,
+  ): Promise<{ page: Page<Message>; isWhole: boolean }> {
     const [onward, surplus] = window.kind === 'after' ? (['after', -1] as const) : (['before', 0] as const);
     const extra = window.kind === 'around' ? 0 : 1;
-    const rows = await this.#deps.messages.findPage(conversationId, window, query.limit + extra);
+    const rows = await this.#deps.messages.findPage(conversationId, window, limit + extra);
     // One more than asked for says that there is more; around a message, the first one's number does.
-    const hasMore = extra ? rows.length > query.limit : (rows[0]?.seq ?? 1) > 1;
-    if (rows.length > query.limit) rows.splice(surplus, 1);
+    const hasMore = extra ? rows.length > limit : (rows[0]?.seq ?? 1) > 1;
+    if (rows.length > limit) rows.splice(surplus, 1);
     // One message that does not open is shown as such; without the key there is nothing to show.
     if (rows.some((row) => row.unreadable === 'key')) throw unreadable(keyIsLost(conversationId));
     const edge = rows.at(onward === 'after' ? -1 : 0);
     const nextCursor = hasMore && edge ? encodeCursor({ [onward]: edge.seq }) : null;
-    // Once it opens again the page is another one under the same `rev`.
-    const isWhole = rows.every((row) => row.unreadable === undefined);
     return {
       page: { items: rows.map(presentMessage), nextCursor },
-      etag: isWhole ? etag : `"${conversation.rev}-unreadable"`,
+      isWhole: rows.every((row) => row.unreadable === undefined),
     };
   }
 
