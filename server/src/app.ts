@@ -109,6 +109,8 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
     messageWindowSeconds: config.messageRateWindowSeconds,
     sameTextLimit: config.sameTextLimit,
     sameTextWindowSeconds: config.sameTextWindowSeconds,
+    floodLimit: config.floodLimit,
+    floodWindowSeconds: config.floodWindowSeconds,
     factor: config.rateLimitFactor,
     prefix: REDIS_PREFIX,
     nodeCount: () => registry.nodeCount(),

@@ -58,6 +58,9 @@ export type Config = Readonly<{
   /** How often somebody may send the same text within the window; 0: as often as they like. */
   sameTextLimit: number;
   sameTextWindowSeconds: number;
+  /** How many messages somebody may send into one conversation within the window; 0: as many as they may send at all. */
+  floodLimit: number;
+  floodWindowSeconds: number;
   /** A program of the operator's that is asked about each message; undefined: none. */
   policyHook: PolicyHookConfig | undefined;
   searchLanguage: string;
@@ -275,6 +278,16 @@ export const SETTINGS = {
     unset: '`600`',
     text: 'The length of that window.',
   },
+  FLOOD_LIMIT: {
+    schema: wholeNumber(0, 1_000_000).default(0),
+    unset: '`0`',
+    text: 'How many messages one person may send into one conversation in any `FLOOD_WINDOW_SECONDS`. `0`: as many as `MESSAGE_RATE_LIMIT` allows.',
+  },
+  FLOOD_WINDOW_SECONDS: {
+    schema: wholeNumber(1, 3_600).default(10),
+    unset: '`10`',
+    text: 'The length of that window.',
+  },
   POLICY_HOOK_URL: {
     schema: address('https:', 'http:').optional(),
     unset: '–',
@@ -388,6 +401,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     messageMaxLength: read('MESSAGE_MAX_LENGTH'),
     sameTextLimit: read('SAME_TEXT_LIMIT'),
     sameTextWindowSeconds: read('SAME_TEXT_WINDOW_SECONDS'),
+    floodLimit: read('FLOOD_LIMIT'),
+    floodWindowSeconds: read('FLOOD_WINDOW_SECONDS'),
     policyHook: choosePolicyHook(
       read('POLICY_HOOK_URL'),
       read('POLICY_HOOK_SECRET'),

@@ -303,6 +303,7 @@ const LIMIT_TEXT = {
   uploads: 'Uploads',
   sync: '`sync`',
   sameText: 'The same text again (0: no limit)',
+  flood: 'Messages into one conversation (0: no limit)',
   refusals: 'Answers 403 and 404 together',
   guestSignIns: 'Guest sign-ins',
   clientErrors: 'Errors of clients',

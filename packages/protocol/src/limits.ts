@@ -15,6 +15,7 @@ export const LIMITS = {
   uploads: { limit: 60, windowSeconds: 60, per: 'user' },
   sync: { limit: 60, windowSeconds: 60, per: 'user' },
   sameText: { limit: 0, windowSeconds: 600, per: 'user' },
+  flood: { limit: 0, windowSeconds: 10, per: 'user' },
   clientErrors: { limit: 10, windowSeconds: 60, per: 'user' },
   refusals: { limit: 60, windowSeconds: 60, per: 'user' },
   guestSignIns: { limit: 20, windowSeconds: 60, per: 'address' },

@@ -47,6 +47,12 @@ export const syncRateLimiter: RateLimit = { name: 'sync', ages: 'from taking' };
  */
 export const sameTextRateLimiter: RateLimit = { name: 'sameText', ages: 'from taking' };
 
+/**
+ * Messages of one person into one conversation within seconds. Off unless `FLOOD_LIMIT` says otherwise. Redis away: a share
+ * each, which is all that somebody on one node notices.
+ */
+export const floodRateLimiter: RateLimit = { name: 'flood', ages: 'from taking' };
+
 /** What breaks in clients. Redis away: a share each; what is refused is only missing in a log. */
 export const clientErrorsRateLimiter: RateLimit = { name: 'clientErrors', ages: 'from taking' };
 
@@ -96,6 +102,10 @@ export interface RateLimitOptions {
   readonly sameTextLimit?: number;
   /** `SAME_TEXT_WINDOW_SECONDS`. */
   readonly sameTextWindowSeconds?: number;
+  /** `FLOOD_LIMIT`; 0, which is the default, turns it off. */
+  readonly floodLimit?: number;
+  /** `FLOOD_WINDOW_SECONDS`. */
+  readonly floodWindowSeconds?: number;
   /** `RATE_LIMIT_FACTOR`: multiplies every limit but that of messages, 0 turns them off. */
   readonly factor: number;
   /** Must fail fast: needs `commandTimeout` and no offline queue. Without it, this process is the only node. */
@@ -248,7 +258,7 @@ function createRule(name: LimitName, options: RateLimitOptions, clock: () => num
   };
 }
 
-/** Two limits have settings of their own; all others follow one factor. */
+/** Some limits have settings of their own; all others follow one factor. */
 function numbersOf(name: LimitName, options: RateLimitOptions): { limit: number; windowSeconds: number } {
   const { limit, windowSeconds } = LIMITS[name];
   switch (name) {
@@ -256,6 +266,8 @@ function numbersOf(name: LimitName, options: RateLimitOptions): { limit: number;
       return { limit: options.messageLimit, windowSeconds: options.messageWindowSeconds };
     case sameTextRateLimiter.name:
       return { limit: options.sameTextLimit ?? 0, windowSeconds: options.sameTextWindowSeconds ?? windowSeconds };
+    case floodRateLimiter.name:
+      return { limit: options.floodLimit ?? 0, windowSeconds: options.floodWindowSeconds ?? windowSeconds };
     default:
       return { limit: Math.ceil(limit * options.factor), windowSeconds };
   }

@@ -153,3 +153,29 @@ describe('RATE-2 the same text again', () => {
     expect((await send(ann, own, 'let me in, please')).status).toBe(201);
   });
 });
+
+describe('RATE-2 a flood', () => {
+  const world = useWorld({ env: { FLOOD_LIMIT: '3', FLOOD_WINDOW_SECONDS: '3600' } });
+
+  it('is refused past the limit of one conversation, and of nobody else and nowhere else', async () => {
+    const [ann, bob] = await world.people('ann', 'bob');
+    const [cid, other] = [await world.create('group', ann, bob), await world.create('group', ann, bob)];
+    for (const key of ['k1', 'k2', 'k3']) expect((await send(ann, cid, key, key)).status).toBe(201);
+    const refused = await send(ann, cid, 'k4', 'k4');
+    expect(code(refused)).toEqual([429, 'rate_limited']);
+    expect(refused.body.retryAfterMs).toBeGreaterThan(0);
+    expect((await send(ann, cid, 'k1', 'k1')).body.duplicate).toBe(true);
+    expect((await send(ann, other, 'here')).status).toBe(201);
+    expect((await send(bob, cid, 'mine')).status).toBe(201);
+    expect((await bob.history(cid)).map(({ content }) => content)).toEqual(['k1', 'k2', 'k3', 'mine']);
+  });
+
+  it('gives back what a send that was not stored had taken', async () => {
+    const [ann, bob] = await world.people('ann', 'bob');
+    const cid = await world.create('group', bob);
+    for (let time = 0; time < 5; time++)
+      expect(code(await send(ann, cid, 'hello'))).toEqual([403, 'not_a_participant']);
+    await bob.rest.post(`/conversations/${cid}/participants`, { userIds: [ann.id] });
+    expect((await send(ann, cid, 'hello')).status).toBe(201);
+  });
+});

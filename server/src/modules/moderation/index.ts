@@ -54,7 +54,7 @@ export interface ScreeningDeps {
   readonly database: Pick<Database, 'prisma'>;
   /** To the other nodes; null where this is the only one. */
   readonly bus: Bus | null;
-  readonly config: Pick<Config, 'policyHook' | 'policyHookOnFailure' | 'sameTextLimit'>;
+  readonly config: Pick<Config, 'policyHook' | 'policyHookOnFailure' | 'sameTextLimit' | 'floodLimit'>;
   /** The host product's own, in this process; else the one of the settings is asked, if there is one. */
   readonly policy: MessagePolicy | undefined;
   readonly limits: RateLimits;
@@ -72,6 +72,7 @@ export function createScreening({ database, bus, config, policy, limits, logger 
     onPolicyFailure: config.policyHookOnFailure,
     limits,
     limitsSameText: config.sameTextLimit > 0,
+    limitsFlood: config.floodLimit > 0,
     logger,
   });
   return { screening, book, rest: rulesRoutes(new RulesService({ repository, book })) };

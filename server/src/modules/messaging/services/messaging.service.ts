@@ -13,7 +13,6 @@ import { classifyDatabaseError } from '../../../infrastructure/database-errors.t
 import { UnreadableError } from '../../../infrastructure/sealing.ts';
 import {
   messagingRateLimiter,
-  type Permit,
   type RateLimits,
   rateLimited,
   repeatsRateLimiter,
@@ -92,16 +91,16 @@ export class MessagingService {
     }
     // Only what is stored counts, and from the moment it was stored: so no window ever holds more than the limit.
     let counts = false;
-    let ofText: Permit | null = null;
+    let refundText = (): void => {};
     try {
       // Waited for only where it is not known yet, and never without a master key.
       const known = this.#deps.seals.recall(conversationId.toLowerCase());
       const seal = known === undefined ? await this.#findSeal(conversationId) : known;
       const prepared = await this.#prepare(actor, conversationId, input, seal);
-      const { draft, permit: taken } = this.#deps.screening.isActive
+      const { draft, refund } = this.#deps.screening.isActive
         ? await this.#screen(actor, prepared)
-        : { draft: prepared, permit: null };
-      ofText = taken;
+        : { draft: prepared, refund: refundText };
+      refundText = refund;
       const result = await this.#append(draft.command);
       counts = result.outcome === 'stored';
       if (result.outcome === 'stored') return await this.#tell(draft, result);
@@ -115,7 +114,7 @@ export class MessagingService {
     } finally {
       if (counts) permit.settle();
       else permit.refund();
-      if (!counts) ofText?.refund();
+      if (!counts) refundText();
     }
   }
 
@@ -337,7 +336,7 @@ export class MessagingService {
   }
 
   /** What rules and policies make of a send, where there are any. */
-  async #screen(actor: Actor, draft: Draft): Promise<{ draft: Draft; permit: Permit | null }> {
+  async #screen(actor: Actor, draft: Draft): Promise<{ draft: Draft; refund: () => void }> {
     const { command, content, metadata, seal } = draft;
     const { id, conversationId, senderId, clientMessageId: key, attachmentIds } = command;
     const screened = await this.#deps.screening.screenSend({
@@ -347,11 +346,11 @@ export class MessagingService {
         key !== null && (await this.#deps.messages.findByKey(conversationId, senderId, key)) !== null,
       requireMaySend: () => this.#requireMaySend(actor, conversationId),
     });
-    const { permit } = screened;
-    if (screened.content === content) return { draft, permit };
+    const { refund } = screened;
+    if (screened.content === content) return { draft, refund };
     const { text } = cleanContent(screened.content, this.#deps.text, { mayBeEmpty: attachmentIds.length > 0 });
     const texts = seal ? { sealed: seal.sealMessage(id, { content: text, metadata }) } : { content: text };
-    return { draft: { ...draft, content: text, command: { ...command, ...texts } }, permit };
+    return { draft: { ...draft, content: text, command: { ...command, ...texts } }, refund };
   }
 
   async #screenEdit(actor: Actor, conversationId: string, messageId: string, content: string): Promise<string> {

@@ -1,5 +1,4 @@
 import type { Metadata } from '@parley/protocol';
-import type { Permit } from '../../../middleware/rate-limit.ts';
 import type { Actor } from '../../../utils/actor.ts';
 import type { AppendCommand } from '../repositories/message-log.ts';
 
@@ -40,7 +39,7 @@ export interface Screening {
    * @throws AppError `message_held` where it waits for a decision, `invalid_request` where it is not allowed,
    *   `rate_limited` where it was sent too often.
    */
-  screenSend(send: SendToScreen): Promise<{ readonly content: string; readonly permit: Permit | null }>;
+  screenSend(send: SendToScreen): Promise<{ readonly content: string; readonly refund: () => void }>;
   /** @throws AppError `invalid_request` where it is not allowed. */
   screenEdit(edit: EditToScreen): Promise<string>;
   /**

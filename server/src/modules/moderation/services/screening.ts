@@ -1,4 +1,11 @@
-import { type Permit, type RateLimits, rateLimited, sameTextRateLimiter } from '../../../middleware/rate-limit.ts';
+import {
+  floodRateLimiter,
+  type Permit,
+  type RateLimit,
+  type RateLimits,
+  rateLimited,
+  sameTextRateLimiter,
+} from '../../../middleware/rate-limit.ts';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
 import type { Logger } from '../../../utils/logger.ts';
 import type { EditToScreen, Screening, SendToScreen } from '../../messaging/index.ts';
@@ -18,6 +25,8 @@ export interface ScreeningDeps {
   readonly limits: RateLimits;
   /** Whether somebody may send the same text only so often. */
   readonly limitsSameText: boolean;
+  /** Whether somebody may send only so many messages into one conversation within seconds. */
+  readonly limitsFlood: boolean;
   readonly logger: Pick<Logger, 'warn'>;
 }
 
@@ -29,7 +38,7 @@ type Decision =
   | { readonly action: 'pass'; readonly content: string }
   | { readonly action: 'hold' | 'reject'; readonly cause: string };
 
-/** What stands between a text and the log: the same text over and over, rules, and the policy of the host product. */
+/** What stands between a text and the log: floods, the same text over and over, rules, the policy of the host product. */
 export class MessageScreening implements Screening {
   readonly #deps: ScreeningDeps;
 
@@ -38,23 +47,27 @@ export class MessageScreening implements Screening {
   }
 
   get isActive(): boolean {
-    const { book, policy, limitsSameText } = this.#deps;
-    return !book.matcher.isEmpty || policy !== null || limitsSameText;
+    const { book, policy, limitsSameText, limitsFlood } = this.#deps;
+    return !book.matcher.isEmpty || policy !== null || limitsSameText || limitsFlood;
   }
 
-  async screenSend(send: SendToScreen): Promise<{ content: string; permit: Permit | null }> {
+  async screenSend(send: SendToScreen): Promise<{ content: string; refund: () => void }> {
     const { content, isRepeat, confidential } = send;
-    const permit = await this.#takeSameText(send);
+    const permits: Permit[] = [];
+    const refund = () => {
+      for (const permit of permits) permit.refund();
+    };
     try {
+      await this.#takeLimits(send, permits);
       const decision = await this.#decide(content, () => this.#requestOf(send), isRepeat);
-      if (decision.action === 'pass') return { content: decision.content, permit };
-      if (await isRepeat()) return { content, permit };
+      if (decision.action === 'pass') return { content: decision.content, refund };
+      if (await isRepeat()) return { content, refund };
       // What waits is kept in plain text, and of a confidential conversation nothing is.
       if (decision.action === 'reject' || confidential) throw notAllowed();
       await send.requireMaySend();
       throw await this.#hold(send, decision.cause);
     } catch (error) {
-      if (!(error instanceof AppError && error.code === 'message_held')) permit?.refund();
+      if (!(error instanceof AppError && error.code === 'message_held')) refund();
       throw error;
     }
   }
@@ -121,13 +134,17 @@ export class MessageScreening implements Screening {
     return held.decision === 'rejected' || held.refusal !== null ? notAllowed() : new AppError('message_held');
   }
 
-  async #takeSameText({ draft, content, digestOf, isRepeat }: SendToScreen): Promise<Permit | null> {
-    if (!this.#deps.limitsSameText) return null;
-    const essence = essenceOf(content);
-    if (essence.length < SHORTEST_REPEAT) return null;
-    const permit = await this.#deps.limits.take(sameTextRateLimiter, `${draft.senderId}:${digestOf(essence)}`);
-    if (permit.allowed || (await isRepeat())) return permit;
-    throw rateLimited(permit);
+  /** Fills `taken`, which is for the caller to give back, whatever comes of it. */
+  async #takeLimits({ draft, content, digestOf, isRepeat }: SendToScreen, taken: Permit[]): Promise<void> {
+    const { limits, limitsFlood, limitsSameText } = this.#deps;
+    const take = async (limit: RateLimit, key: string) => {
+      const permit = await limits.take(limit, key);
+      if (permit.allowed) taken.push(permit);
+      else if (!(await isRepeat())) throw rateLimited(permit);
+    };
+    if (limitsFlood) await take(floodRateLimiter, `${draft.senderId}:${draft.conversationId}`);
+    const essence = limitsSameText ? essenceOf(content) : '';
+    if (essence.length >= SHORTEST_REPEAT) await take(sameTextRateLimiter, `${draft.senderId}:${digestOf(essence)}`);
   }
 
   #requestOf({ actor, draft, content, metadata, confidential }: SendToScreen): PolicyRequest {
