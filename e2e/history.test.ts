@@ -56,7 +56,7 @@ describe(`a conversation of ${MESSAGES} messages`, () => {
     await server?.stop();
   });
 
-  const seqs = ({ page }: Person) =>
+  const seqs = ({ page }: Pick<Person, 'page'>) =>
     page.evaluate(() => {
       const log = document.querySelector('[role="log"]')!.getBoundingClientRect();
       return [...document.querySelectorAll<HTMLElement>('[role="log"] article[data-seq]')]
@@ -68,6 +68,17 @@ describe(`a conversation of ${MESSAGES} messages`, () => {
     });
   const contiguous = (numbers: readonly number[]) =>
     numbers.every((number, at) => at === 0 || number === numbers[at - 1]! + 1);
+
+  /** Scrolls, and says what is on the screen then. */
+  const scroll = async ({ page }: Person, by: number) => {
+    await page.getByRole('log', { name: 'Messages' }).evaluate((element, step) => element.scrollBy(0, step), by);
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+    const shown = await seqs({ page });
+    if (contiguous(shown)) return shown;
+    // A row that was drawn for the first time is measured by then, and takes its place in the frame after.
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+    return seqs({ page });
+  };
 
   it('READ-2: the one who has read nothing sees how much, and begins at the first unread message', async () => {
     await conversation(bob, 'Ada').getByText(`${MESSAGES} unread`).waitFor();
@@ -99,18 +110,10 @@ describe(`a conversation of ${MESSAGES} messages`, () => {
   });
 
   it('scrolls up through thousands without a gap, a blank screen or ever more elements', async () => {
-    const log = bob.page.getByRole('log', { name: 'Messages' });
     let lowest = MESSAGES;
     let blank = 0;
     for (let turn = 0; turn < 2_000 && lowest > MESSAGES - DEPTH; turn += 1) {
-      await log.evaluate((element) => element.scrollBy(0, -700));
-      await bob.page.evaluate(() => new Promise(requestAnimationFrame));
-      let shown = await seqs(bob);
-      // A row that was drawn for the first time is measured by then, and takes its place in the frame after.
-      if (!contiguous(shown)) {
-        await bob.page.evaluate(() => new Promise(requestAnimationFrame));
-        shown = await seqs(bob);
-      }
+      const shown = await scroll(bob, -700);
       if (shown.length === 0) blank += 1;
       else lowest = Math.min(lowest, shown[0]!);
       expect(contiguous(shown)).toBe(true);
@@ -132,12 +135,9 @@ describe(`a conversation of ${MESSAGES} messages`, () => {
   it('a permalink opens in the middle, and both directions go on from there', async () => {
     await bob.page.goto(`${server.url}${path}/${MIDDLE}`);
     await bob.page.locator(`.parley-message-highlighted[data-seq="${MIDDLE}"]`).waitFor();
-    const log = bob.page.getByRole('log', { name: 'Messages' });
     const reach = async (by: number, done: (shown: readonly number[]) => boolean) => {
       for (let turn = 0; turn < 300; turn += 1) {
-        await log.evaluate((element, step) => element.scrollBy(0, step), by);
-        await bob.page.evaluate(() => new Promise(requestAnimationFrame));
-        const shown = await seqs(bob);
+        const shown = await scroll(bob, by);
         expect(contiguous(shown)).toBe(true);
         if (done(shown)) return;
       }

@@ -10,6 +10,8 @@ const roads = {
 };
 /** Several nodes need a database that they can share. */
 const alone = [...roads.exclude, 'test/cluster/**'];
+/** What is tested there never comes as far as the database, or asks it nothing that the other files do not: once is enough. */
+const either = ['attachments-hostile', 'client-errors', 'socket-base'].map((name) => `test/contract/${name}.test.ts`);
 
 export default defineConfig({
   test: {
@@ -18,7 +20,14 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
       { test: { name: 'embedded', ...roads, exclude: alone, env: { PARLEY_TEST_DATABASE: 'embedded' } } },
-      { test: { name: 'postgres', ...roads, env: { PARLEY_TEST_DATABASE: 'postgres' } } },
+      {
+        test: {
+          name: 'postgres',
+          ...roads,
+          exclude: [...roads.exclude, ...either],
+          env: { PARLEY_TEST_DATABASE: 'postgres' },
+        },
+      },
       // Real processes that are killed; each test brings the databases it wants. One file at a time, after all others:
       // what is checked there has its deadlines (DLV-3), and a machine busy with other tests would miss them.
       {

@@ -102,10 +102,14 @@ function boundedBytes(file: Upload): Readable {
   // It may fail before anybody reads from it; whoever does later still hears of it.
   bytes.on('error', () => file.resume());
   const end = (): void => void bytes.destroy(new AppError('payload_too_large'));
-  file.on('error', (error) => bytes.destroy(error));
-  file.once('close', () => {
-    if (!file.readableEnded) bytes.destroy(new AppError('invalid_request', { detail: 'The upload broke off.' }));
-  });
+  const breakOff = (): void => {
+    if (file.readableEnded) return;
+    bytes.destroy(file.errored ?? new AppError('invalid_request', { detail: 'The upload broke off.' }));
+  };
+  file.on('error', breakOff);
+  file.once('close', breakOff);
+  // The parser may have given it up before it came here, and says so once only.
+  if (file.destroyed) breakOff();
   if (file.truncated) end();
   else file.once('limit', end);
   return file.pipe(bytes);
