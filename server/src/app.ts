@@ -73,6 +73,8 @@ const REDIS_PREFIX = 'parley:';
 
 /** How long clients get to take their farewell before connections are cut. */
 const FAREWELL_MS = 2_500;
+/** How often connections that have become idle are looked for while closing. */
+const IDLE_SWEEP_MS = 50;
 
 /** Builds the server by hand, from the stores up to the doors. Nothing listens yet. */
 export async function createApp({ config, logger, database: givenDatabase, policy }: AppDeps): Promise<App> {
@@ -304,7 +306,7 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
         { name: 'stop watching sessions', run: () => sessions.stop() },
         { name: 'leave the bus', run: () => bus?.close() },
         { name: 'leave the cluster', run: () => registry.stop() },
-        { name: 'close sockets', run: () => io.close() },
+        { name: 'close sockets', run: () => closeSockets(io, http) },
         { name: 'close http', run: () => http.close() },
         { name: 'close stores', run: () => closeStores({ database, redis }) },
         { name: 'stop watching', run: () => stopWatching() },
@@ -379,6 +381,21 @@ async function endSessions(io: ParleyServer): Promise<void> {
   });
   await Promise.race([Promise.all(connections), patience]);
   clearTimeout(timer);
+}
+
+/**
+ * Waits until every connection is closed. Those that were in the middle of a call when the server stopped accepting are kept
+ * alive by that call's answer: they are ended once they lie idle, and all others when they have had their time.
+ */
+async function closeSockets(io: ParleyServer, { server }: FastifyInstance): Promise<void> {
+  const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+  const last = setTimeout(() => server.closeAllConnections(), FAREWELL_MS);
+  try {
+    await io.close();
+  } finally {
+    clearInterval(sweep);
+    clearTimeout(last);
+  }
 }
 
 async function closeStores({ database, redis }: Pick<Parts, 'database' | 'redis'>): Promise<void> {

@@ -199,13 +199,13 @@ describe('a node that goes down', () => {
     const [socket, idle] = [await node.connectSocket('ann'), await node.connectSocket('ann')];
     expect((await fetch(`${node.url}/health/ready`)).status).toBe(200);
 
-    // Half a request: its head is judged, its body is on the way.
+    // Half a request: its head is judged, its body is on the way. Its client would go on using the connection afterwards.
     const { hostname, port } = new URL(node.url);
     const request = connect(Number(port), hostname);
     const content = JSON.stringify({ content: 'begun before' });
     const accepted = once(node.app.http.server, 'request');
     request.write(
-      `POST /api/messaging/v1/conversations/${body.id}/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n` +
+      `POST /api/messaging/v1/conversations/${body.id}/messages HTTP/1.1\r\nHost: x\r\n` +
         `Authorization: Bearer ${await tokenOf('ann')}\r\nContent-Type: application/json\r\n` +
         `Content-Length: ${content.length}\r\n\r\n${content.slice(0, 5)}`,
     );
