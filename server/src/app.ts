@@ -17,6 +17,7 @@ import {
   type ParleySocket,
 } from './infrastructure/socket-server.ts';
 import { SocketWriter } from './infrastructure/socket-writer.ts';
+import { onceDatabaseAnswers } from './infrastructure/startup.ts';
 import { createAuthenticate } from './middleware/authenticate.ts';
 import { createConnectionSlots } from './middleware/connection-slots.ts';
 import { createLimitGuard } from './middleware/limit-guard.ts';
@@ -122,13 +123,16 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
   const guard = createLimitGuard(limits, metrics);
 
   const cleanText = (text: string): string => sanitizeText(text, config.messageHtml).text;
-  const people = await createUsersModule({
-    database,
-    config,
-    limits: guard,
-    cleanName: cleanText,
-    onVisibilityChanged: (userId) => presence.refresh(userId),
-  });
+  const reading = <T>(step: () => Promise<T>): Promise<T> => onceDatabaseAnswers(step, logger);
+  const people = await reading(() =>
+    createUsersModule({
+      database,
+      config,
+      limits: guard,
+      cleanName: cleanText,
+      onVisibilityChanged: (userId) => presence.refresh(userId),
+    }),
+  );
   const { users } = people;
   const authenticate = createAuthenticate({
     verifier: people.verifier,
@@ -323,14 +327,14 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
     held: moderation.held,
     privacy,
     listen: async () => {
-      await confidential.start();
-      await sessions.start();
-      await messaging.start();
+      await reading(() => confidential.start());
+      await reading(() => sessions.start());
+      await reading(() => messaging.start());
       blocks.list.start();
-      await rules.start();
+      await reading(() => rules.start());
       moderation.held.start();
       privacy.start();
-      await search.start();
+      await reading(() => search.start());
       registry.start();
       files.start();
       stopWatching = watchSlowClients<ParleySocket>({

@@ -6,6 +6,7 @@ import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded-database
 import { startMaintenance } from './embedded-maintenance.ts';
 import { applyMigrations } from './migrations.ts';
 import { keepSound } from './sound-connections.ts';
+import { onceDatabaseAnswers } from './startup.ts';
 
 /** The open database, migrated and ready. */
 export interface Database {
@@ -49,7 +50,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const embedded = databaseUrl === undefined ? await openEmbeddedDatabase({ dataDir }) : undefined;
   const target: pg.PoolConfig = embedded ? embeddedTarget(embedded) : { connectionString: databaseUrl };
   try {
-    const version = await prepare(target, logger);
+    const version = await onceDatabaseAnswers(() => prepare(target, logger), logger);
     return connect({ target, embedded, version, logger });
   } catch (error) {
     await embedded?.close();
