@@ -21,7 +21,7 @@ export function checkRemoved(evidence: Evidence): Anomaly[] {
       if (thing) {
         const mark = evidence.memberships.get(key)?.findLast(({ rev }) => rev <= thing.rev);
         if (!mark || mark.present || mark.rev >= thing.rev) continue;
-        if ((joins.get(key) ?? []).some((join) => mayUndo(join, mark.rev, mark.t, t))) continue;
+        if ((joins.get(key) ?? []).some((join) => mayUndo(join, person, mark, t))) continue;
         const text = `${id} got rev ${thing.rev} of ${conversationId}, of which ${person} was out since rev ${mark.rev}`;
         anomalies.push({ invariant: 'I9', name: 'told-after-removal', text, shown: [mark.record, record] });
       } else if (name.startsWith('typing:') || name.startsWith('receipt:')) {
@@ -64,10 +64,14 @@ function removalsOf({ operations }: Evidence): Map<string, Operation[]> {
   return Map.groupBy(removals, ({ value }) => pairKey(String(value.conversationId), String(value.userId)));
 }
 
-/** Whether an operation may have brought the person in after the removal, at a `rev` that nobody saw. */
-function mayUndo(join: Operation, removedRev: number, removedSeenAt: number, receivedAt: number): boolean {
-  if (join.from > receivedAt || join.to < removedSeenAt - 60_000) return false;
+/**
+ * Whether an operation may have brought the person in again before they were told. What was said while they were out is
+ * theirs to read from then on, and their node may learn of removal and return together, and of what lies between.
+ */
+function mayUndo(join: Operation, person: string, removal: { rev: number; t: number }, receivedAt: number): boolean {
+  if (join.from > receivedAt || join.to < removal.t - 60_000) return false;
   if (join.phase === 'info') return true;
-  // An addition that was answered is a mark of its own; of a send only the message's rev is known, not the joining's.
-  return join.f === 'send' && Number(join.answer.rev) > removedRev;
+  const items = (join.answer.items ?? []) as readonly { userId: string; rev: number }[];
+  const rev = join.f === 'send' ? join.answer.rev : items.find(({ userId }) => userId === person)?.rev;
+  return Number(rev) > removal.rev;
 }

@@ -235,8 +235,15 @@ describe('I9: removed people', () => {
   it('lets what was under way arrive, and what comes after the return', () => {
     const scene = removal(new Scene()).tell('bob#1', 'message:created', messageThing('ann', 'before', 3, { rev: 4 }));
     scene.call('ann', 'add', { userId: 'bob' }, 'ok', { items: [participantThing('bob', 7, true)] });
+    scene.tell('bob#1', 'message:created', messageThing('ann', 'meanwhile', 6, { rev: 6 }));
     scene.tell('bob#1', 'message:created', messageThing('ann', 'after', 7, { rev: 8 }));
     expect(scene.names(checkRemoved)).toEqual([]);
+  });
+
+  it('finds what was told before the return', () => {
+    const scene = removal(new Scene()).tell('bob#1', 'message:created', messageThing('ann', 'secret', 5, { rev: 6 }));
+    scene.wait(10).call('ann', 'add', { userId: 'bob' }, 'ok', { items: [participantThing('bob', 7, true)] });
+    expect(scene.names(checkRemoved)).toEqual(['told-after-removal']);
   });
 
   it('finds typing that is told too late', () => {
