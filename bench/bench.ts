@@ -81,7 +81,8 @@ async function run(workload: Workload): Promise<void> {
   try {
     for (let round = 1; round <= ROUNDS; round += 1) {
       for (const name of round % 2 === 1 ? names : names.toReversed()) {
-        const target = running.get(name) ?? (await startTarget(name, { postgres, folder, seed: workload.seed }));
+        const target =
+          running.get(name) ?? (await startTarget(name, { postgres, folder, seed: workload.seed, env: workload.env }));
         running.set(name, target);
         const figures = await workload.measure(target, earlierMedian);
         results.get(workload.id)!.get(name)!.push(figures);

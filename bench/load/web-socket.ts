@@ -74,6 +74,11 @@ export class LoadSocket {
     this.#socket.write(frame);
   }
 
+  /** Reads no more, so that what comes piles up on the way. */
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
   /** Cuts the connection. */
   destroy(): void {
     this.#socket.destroy();

@@ -46,6 +46,8 @@ export interface TargetOptions {
   seed(database: Seeded): Promise<void>;
   /** For Node, before the program. */
   readonly nodeArgs?: readonly string[];
+  /** Settings of the server beside the usual ones. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
 const PROGRAMS: Readonly<Record<TargetName, string>> = {
@@ -79,6 +81,7 @@ export async function startTarget(name: TargetName, options: TargetOptions): Pro
   const redis = name === 'cluster' ? await startRedis() : null;
   if (redis) pin(redis.pid, CORES.measured);
   const env = {
+    ...options.env,
     DATA_DIR: dataDir,
     ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
     ...(redis && { REDIS_URL: redis.url }),

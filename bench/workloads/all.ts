@@ -1,4 +1,5 @@
 import { mixedLife } from './living.ts';
+import { badNeighbours } from './neighbours.ts';
 import { reading } from './reading.ts';
 import { reconnectStorm } from './reconnecting.ts';
 import { closedLoop, idleConnections, oneInFlight, openLoop, twoNodes } from './sending.ts';
@@ -19,5 +20,6 @@ export function allWorkloads(scale: Scale): readonly Workload[] {
     mixedLife(scale),
     twoNodes(scale),
     reconnectStorm(scale),
+    badNeighbours(scale),
   ];
 }

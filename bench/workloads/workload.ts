@@ -22,6 +22,8 @@ export interface Workload {
   readonly lessIsBetter?: boolean;
   /** Fresh processes for each round, for what an earlier round would leave behind in memory. */
   readonly freshProcesses?: boolean;
+  /** Settings of the server beside the usual ones. */
+  readonly env?: Readonly<Record<string, string>>;
   seed(database: Seeded): Promise<void>;
   /** One round. Throws where the server breaks a promise. */
   measure(target: Target, earlier: EarlierRounds): Promise<Figures>;
