@@ -35,7 +35,7 @@ describe('search', () => {
     for (let line = 1; line <= LINES; line += 1) await call(server, token, 'POST', path, { content: `line ${line}` });
     await call(server, token, 'POST', path, { content: 'a <lighthouse> & its "keeper" again' });
     await startConversation(ada, ['Bob'], 'Harbour');
-    await say(ada, 'Which lighthouse do you mean?');
+    await say(ada, 'Which lighthouse do you mean, and when did we two see it for the last time?');
     await message(ada, 'Which lighthouse')
       .getByRole('img', { name: /Sent|Delivered/ })
       .waitFor();
@@ -56,6 +56,11 @@ describe('search', () => {
     await expect.poll(() => hits.count()).toBe(3);
     expect(await hits.locator('mark').allTextContents()).toEqual(['lighthouse', 'lighthouse', 'lighthouse']);
     await hits.filter({ hasText: 'a <lighthouse> & its "keeper" again' }).waitFor();
+    const best = pane(ada).getByRole('button', { name: 'Best first' });
+    await best.click();
+    await expect.poll(() => hits.first().textContent()).toContain('its "keeper" again');
+    await best.click();
+    await expect.poll(() => hits.first().textContent()).toContain('Which lighthouse');
     await picture(ada, 'search-everywhere-wide-light');
     expect(await violations(ada.page)).toEqual([]);
   });

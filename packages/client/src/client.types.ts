@@ -221,7 +221,9 @@ export interface SearchRequest extends CallOptions {
   readonly after?: string;
   /** Only with a file, or only without. */
   readonly hasFile?: boolean;
-  /** The `nextCursor` of the page before. */
+  /** `best`: those first that have the words most often and closest together, of the newest 500. Otherwise the newest. */
+  readonly order?: 'newest' | 'best';
+  /** The `nextCursor` of the page before, of the same search in the same order. */
   readonly cursor?: string;
   readonly limit?: number;
 }

@@ -314,6 +314,10 @@ export const SearchQuerySchema = PageQuerySchema.extend({
   before: z.iso.datetime({ offset: true }).optional().describe('Sent before this time.'),
   after: z.iso.datetime({ offset: true }).optional().describe('Sent after this time.'),
   hasFile: z.enum(['true', 'false']).optional().describe('Only with a file, or only without.'),
+  order: z
+    .enum(['newest', 'best'])
+    .default('newest')
+    .describe('`best`: those first that have the words most often and closest together, of the newest 500 hits.'),
 });
 
 export const UploadFormSchema = z.strictObject({ file: z.file().describe('The one file; its name is kept as text.') });

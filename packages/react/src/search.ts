@@ -26,13 +26,13 @@ const IDLE: State = { hits: [], status: 'idle', error: null, cursor: null };
 const PAUSE_MS = 200;
 
 /** Searches messages as one types, a moment after the last key, page by page. What is found stays while the next is looked for. */
-export function useSearch({ q, conversationId, senderId, before, after, hasFile }: SearchFor): Search {
+export function useSearch({ q, conversationId, senderId, before, after, hasFile, order }: SearchFor): Search {
   const client = useParleyClient();
   const [state, setState] = useState<State>(IDLE);
   const [turn, setTurn] = useState(0);
   const running = useRef<AbortController | null>(null);
   const words = q.trim();
-  const key = JSON.stringify([words, conversationId, senderId, before, after, hasFile]);
+  const key = JSON.stringify([words, conversationId, senderId, before, after, hasFile, order]);
 
   const ask = useCallback(
     async (from: State | null) => {
@@ -40,7 +40,7 @@ export function useSearch({ q, conversationId, senderId, before, after, hasFile 
       running.current?.abort();
       running.current = aborter;
       const [text, ...filters] = JSON.parse(key) as [string, ...unknown[]];
-      const names = ['conversationId', 'senderId', 'before', 'after', 'hasFile'];
+      const names = ['conversationId', 'senderId', 'before', 'after', 'hasFile', 'order'];
       const chosen = Object.fromEntries(
         names.flatMap((name, at) => (filters[at] == null ? [] : [[name, filters[at]]])),
       );

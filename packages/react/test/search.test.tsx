@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 function SearchProbe({ q, onSearch }: { readonly q: string; readonly onSearch: (search: Search) => void }) {
-  onSearch(useSearch({ q, conversationId: 'c', hasFile: true }));
+  onSearch(useSearch({ q, conversationId: 'c', hasFile: true, order: 'best' }));
   return null;
 }
 
@@ -54,7 +54,7 @@ it('useSearch asks when one pauses, drops answers to what was asked before, and 
   await show('li');
   await show('lig');
   await pass(1_000);
-  expect(asked).toMatchObject([{ q: 'lig', conversationId: 'c', hasFile: true }]);
+  expect(asked).toMatchObject([{ q: 'lig', conversationId: 'c', hasFile: true, order: 'best' }]);
   await show('light');
   await pass(1_000);
   expect(asked[0]!.signal!.aborted).toBe(true);

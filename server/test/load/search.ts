@@ -120,11 +120,14 @@ async function measure(): Promise<void> {
     print(
       `\n${who === 'ann' ? 'over all messages' : who === 'bob' ? 'in 20 conversations' : 'in the largest conversation'}`,
     );
-    for (const [name, text] of queries) await time(who, name, text);
+    for (const [name, text] of queries) {
+      await time(who, name, text, 'newest');
+      await time(who, '  best first', text, 'best');
+    }
   }
 }
 
-async function time(who: string, name: string, text: string): Promise<void> {
+async function time(who: string, name: string, text: string, order: 'newest' | 'best'): Promise<void> {
   const times: number[] = [];
   let hits = 0;
   for (let round = 0; round < ROUNDS + 5; round++) {
@@ -134,13 +137,16 @@ async function time(who: string, name: string, text: string): Promise<void> {
         ? ['00000000-0000-0000-0000-000000000001']
         : (await repository.findSearchable(who)).map(({ id }) => id);
     const terms = parseQuery(text);
-    const found = await repository.find({
+    const filter = {
       words: toQuery(terms, []),
       tagged: toQuery(terms, ids.length > 64 ? [] : ids.map(tagOf)),
       conversationIds: ids,
-      place: undefined,
       limit: 51,
-    });
+    };
+    const found =
+      order === 'newest'
+        ? await repository.find({ ...filter, place: undefined })
+        : await repository.findBest(filter, undefined);
     hits = found.length;
     // The first ones warm up.
     if (round >= 5) times.push(performance.now() - started);

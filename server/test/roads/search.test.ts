@@ -157,6 +157,51 @@ describe('searching', () => {
     expect(seen).toEqual(sent.map(({ id }) => id).reverse());
   });
 
+  it('puts those first that have the words closest, most often and in the shortest text', async () => {
+    const [ann, bob] = await world.people('ann', 'bob');
+    const cid = await world.create('group', ann, bob);
+    const ranked = [
+      'plum pear',
+      'plum, pear, and much else that stands here to make it long',
+      'a plum, and only after many other words that stand between them a pear',
+    ];
+    for (const text of [ranked[0]!, ranked[2]!, ranked[1]!]) await ann.send(cid, text);
+    expect(await textsOf(bob, 'plum pear', { order: 'best' })).toEqual(ranked);
+    expect(await textsOf(bob, 'plum pear', { order: 'newest' })).toEqual([ranked[1], ranked[2], ranked[0]]);
+    for (const text of ['kiwi', 'kiwi kiwi kiwi', 'the kiwi']) await ann.send(cid, text);
+    expect(await textsOf(bob, 'kiwi', { order: 'best' })).toEqual(['kiwi kiwi kiwi', 'kiwi', 'the kiwi']);
+    expect((await ann.rest.get('/search/messages?q=kiwi&order=worst')).status).toBe(400);
+  });
+
+  it('goes on after a page of the best as if no better one had come since', async () => {
+    const [ann] = await world.people('ann');
+    const cid = await world.create('group', ann);
+    const texts = [3, 1, 4, 1, 5, 2].map((times) => 'fig '.repeat(times) + 'and much else');
+    for (const text of texts) await ann.send(cid, text);
+    const wanted = await textsOf(ann, 'fig', { order: 'best' });
+    expect(wanted[0]).toContain('fig fig fig fig fig');
+    expect(wanted).toHaveLength(texts.length);
+    const seen: (string | null)[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const query: string = `q=fig&order=best&limit=2${cursor && `&cursor=${cursor}`}`;
+      const page: Page<SearchHit> = await ann.get(`/search/messages?${query}`);
+      seen.push(...page.items.map(({ content }) => content));
+      cursor = page.nextCursor;
+      if (cursor === null) continue;
+      await ann.send(cid, 'fig fig fig fig fig fig');
+      await ann.send(cid, 'a fig that stands in the longest of all these texts');
+      const inOther = await ann.rest.get(`/search/messages?q=fig&cursor=${cursor}`);
+      expect(inOther).toMatchObject({ status: 400, body: { errors: [{ path: 'cursor' }] } });
+    }
+    expect(seen).toEqual(wanted);
+    const newest: Page<SearchHit> = await ann.get('/search/messages?q=fig&limit=2');
+    expect((await ann.rest.get(`/search/messages?q=fig&order=best&cursor=${newest.nextCursor}`)).status).toBe(400);
+    const place = Buffer.from(JSON.stringify({ at: '2026-01-01T00:00:00Z', id: cid, rank: 'much', newest: {} }));
+    const forged = `/search/messages?q=fig&order=best&cursor=${place.toString('base64url')}`;
+    expect((await ann.rest.get(forged)).status).toBe(400);
+  });
+
   it('finds what a killed node left out of the index', async () => {
     const [ann] = await world.people('ann');
     const cid = await world.create('group', ann);
@@ -285,6 +330,7 @@ describe(`search against an oracle (seed ${seed})`, () => {
 
   it('finds exactly what is there, in several scripts, by either way through the index', async () => {
     const byIndex = new SearchRepository(world.prisma, { walkMost: 1 });
+    const fewRanked = new SearchRepository(world.prisma, { mostRanked: 5 });
     await fc.assert(
       fc.asyncProperty(query, fc.nat(2), async (asked, number) => {
         const searcher = searchers[number]!;
@@ -298,21 +344,23 @@ describe(`search against an oracle (seed ${seed})`, () => {
 
         const searchable = await byIndex.findSearchable(searcher.id);
         const terms = parseQuery(textOf(asked));
-        const found = await byIndex.find({
+        const filter = {
           words: toQuery(terms, []),
           tagged: toQuery(
             terms,
             searchable.map(({ id }) => `#${id}`),
           ),
           conversationIds: searchable.map(({ id }) => id),
-          senderId: undefined,
-          before: undefined,
-          after: undefined,
-          hasFile: undefined,
-          place: undefined,
-          limit: 1_000,
-        });
+        };
+        const found = await byIndex.find({ ...filter, place: undefined, limit: 1_000 });
         expect(found.map(({ id }) => id)).toEqual(wanted.map(({ id }) => id));
+
+        // The best are the same messages in another order; and of fewer that are ranked, the newest.
+        const best = await search(searcher, textOf(asked), { limit: '20', order: 'best' });
+        expect(best.map(({ id }) => id).sort()).toEqual(wanted.map(({ id }) => id).sort());
+        const few = await fewRanked.findBest({ ...filter, limit: 1_000 }, undefined);
+        const newest = wanted.slice(0, 5).map(({ id }) => id);
+        expect(few.map(({ id }) => id).sort()).toEqual(newest.sort());
       }),
       { numRuns: 60, seed },
     );

@@ -31,6 +31,7 @@ export function SearchPane({ pane, onClose }: SearchPaneProps) {
   const [scope, setScope] = useState<Scope>(pane.conversationId === null ? 'everywhere' : 'here');
   const [senderId, setSenderId] = useState('');
   const [withFile, setWithFile] = useState(false);
+  const [best, setBest] = useState(false);
   const [active, setActive] = useState(0);
   const here = pane.conversationId === null ? undefined : conversations[pane.conversationId];
   const inHere = scope === 'here' && pane.conversationId !== null;
@@ -39,6 +40,7 @@ export function SearchPane({ pane, onClose }: SearchPaneProps) {
     ...(inHere && pane.conversationId !== null && { conversationId: pane.conversationId }),
     ...(senderId !== '' && { senderId }),
     ...(withFile && { hasFile: true }),
+    ...(best && { order: 'best' }),
   });
   const { hits, status, error, more } = search;
 
@@ -138,6 +140,18 @@ export function SearchPane({ pane, onClose }: SearchPaneProps) {
           onClick={() => setWithFile(!withFile)}
         >
           {texts.withFile}
+        </button>
+        <button
+          type="button"
+          className="chip border border-line"
+          aria-pressed={best}
+          title={texts.bestFirstHint}
+          onClick={() => {
+            setBest(!best);
+            setActive(0);
+          }}
+        >
+          {texts.bestFirst}
         </button>
         {inHere && people.length > 0 && (
           <select

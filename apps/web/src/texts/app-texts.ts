@@ -167,6 +167,8 @@ export interface AppTexts extends ParleyTexts {
   readonly searchEverywhere: string;
   readonly searchFrom: string;
   readonly fromAnybody: string;
+  readonly bestFirst: string;
+  readonly bestFirstHint: string;
   readonly withFile: string;
   readonly searchHint: string;
   readonly nothingFoundFor: (query: string) => string;

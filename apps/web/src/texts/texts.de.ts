@@ -244,6 +244,9 @@ export const german: AppTexts = {
   searchEverywhere: 'Überall',
   searchFrom: 'Von',
   fromAnybody: 'Von allen',
+  bestFirst: 'Beste zuerst',
+  bestFirstHint:
+    'Zuerst Nachrichten, die die Wörter am häufigsten und am nächsten beisammen haben; sonst die neuesten.',
   withFile: 'Mit Datei',
   searchHint: 'Tippe Wortanfänge, oder „Wörter in Anführungszeichen“, die nebeneinander stehen.',
   nothingFoundFor: (query) => `Keine Nachricht enthält „${query}“.`,

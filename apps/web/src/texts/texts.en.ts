@@ -174,6 +174,8 @@ export const english: AppTexts = {
   searchEverywhere: 'Everywhere',
   searchFrom: 'From',
   fromAnybody: 'From anybody',
+  bestFirst: 'Best first',
+  bestFirstHint: 'Messages first that have the words most often and closest together; otherwise the newest.',
   withFile: 'With a file',
   searchHint: 'Type the beginnings of words, or “words in quotes” that stand side by side.',
   nothingFoundFor: (query) => `No message has “${query}”.`,

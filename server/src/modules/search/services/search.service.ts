@@ -1,8 +1,16 @@
 import type { Message, Page, SearchHit, SearchQuery } from '@parley/protocol';
+import { z } from 'zod';
 import type { Actor } from '../../../utils/actor.ts';
 import { decodeCursor, pageFrom } from '../../../utils/cursor.ts';
 import { isUuid } from '../../../utils/ids.ts';
-import type { Searchable, SearchPlace, SearchRepository } from '../repositories/search.repository.ts';
+import type {
+  BestPlace,
+  Found,
+  Searchable,
+  SearchFilter,
+  SearchPlace,
+  SearchRepository,
+} from '../repositories/search.repository.ts';
 import { findRanges, parseQuery, type Stems, type Term, toQuery, wordsOf } from '../search-words.ts';
 import { type SearchIndexer, tagOf } from './search-indexer.ts';
 import type { WordStems } from './word-stems.ts';
@@ -30,34 +38,43 @@ export class SearchService {
     this.#deps = deps;
   }
 
-  /** The newest messages with all the words, of conversations that the actor may read (docs/protocol.md, Search). */
+  /** The newest or the best messages with all the words, of conversations that the actor may read (docs/protocol.md, Search). */
   async searchMessages(actor: Actor, query: SearchQuery): Promise<Page<SearchHit>> {
-    const place = decodeCursor(query.cursor, isSearchPlace);
+    const findPage = this.#pager(query);
     const searchable = await this.#findSearchable(actor, query.conversationId);
     const terms = parseQuery(query.q);
     if (terms.length === 0 || searchable.length === 0) return { items: [], nextCursor: null };
 
-    const { repository, indexer } = this.#deps;
-    await indexer.catchUp(
+    await this.#deps.indexer.catchUp(
       searchable.filter(({ behind }) => behind).map(({ id }) => id),
       PATIENCE_MS,
     );
     const conversationIds = searchable.map(({ id }) => id);
     const stems = await this.#deps.stems.of(terms.flatMap(({ words }) => words));
-    const found = await repository.find({
+    const page = await findPage({
       ...query,
       words: toQuery(terms, [], stems),
       tagged: toQuery(terms, conversationIds.length > MOST_TAGS ? [] : conversationIds.map(tagOf), stems),
       conversationIds,
       hasFile: query.hasFile === undefined ? undefined : query.hasFile === 'true',
-      place,
       limit: query.limit + 1,
     });
-    const page = pageFrom(found, query.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
     const messages = await this.#deps.findMessages(page.items.map(({ id }) => id));
     const allStems = await this.#stemsWith(terms, messages.values());
     const items = page.items.flatMap(({ id }) => toHit(messages.get(id), terms, allStems) ?? []);
     return { items, nextCursor: page.nextCursor };
+  }
+
+  /** How a page is found, in the order that is asked for. Each order has places of its own, and refuses other cursors. */
+  #pager({ order, cursor, limit }: SearchQuery): (filter: SearchFilter) => Promise<Page<Found>> {
+    const { repository } = this.#deps;
+    if (order === 'best') {
+      const place = decodeCursor(cursor, isBestPlace);
+      return async (filter) => pageFrom(await repository.findBest(filter, place), limit, (last) => last.place);
+    }
+    const place = decodeCursor(cursor, isNewestPlace);
+    return async (filter) =>
+      pageFrom(await repository.find({ ...filter, place }), limit, ({ createdAt, id }) => ({ at: createdAt, id }));
   }
 
   /** Stems of what is asked for and of what the messages say. */
@@ -81,15 +98,15 @@ function toHit(message: Message | undefined, terms: readonly Term[], stems: Stem
   return highlights && { ...message, highlights };
 }
 
-function isSearchPlace(value: unknown): value is SearchPlace {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'at' in value &&
-    typeof value.at === 'string' &&
-    !Number.isNaN(Date.parse(value.at)) &&
-    'id' in value &&
-    typeof value.id === 'string' &&
-    isUuid(value.id)
-  );
+// Times as the database takes them: it knows no year 0.
+const time = z.iso.datetime({ offset: true }).refine((at) => Date.parse(at) >= 0);
+const place = z.strictObject({ at: time, id: z.string().refine(isUuid) });
+const bestPlace = place.extend({ rank: z.number(), newest: place });
+
+function isNewestPlace(value: unknown): value is SearchPlace {
+  return place.safeParse(value).success;
+}
+
+function isBestPlace(value: unknown): value is BestPlace {
+  return bestPlace.safeParse(value).success;
 }
