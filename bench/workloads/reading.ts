@@ -100,13 +100,10 @@ interface Listed {
   readonly nextCursor: string | null;
 }
 
-/** Conversations that a client reads anew at the same moment when it comes back. */
-const ANEW_AT_ONCE = 4;
-
 /**
  * Seconds until somebody who was away for a year has the present state, the way of our client (packages/client): `sync`
- * says what is behind; what is too far behind, here everything, begins anew; then the list is read, and the newest
- * messages of what is on the screen.
+ * says what is behind; what is too far behind, here everything, begins anew with the list, which is read whole; then the newest
+ * messages of what is on the screen are read.
  */
 async function comeBack(rest: RestLoad, cursors: Readonly<Record<string, number>>): Promise<number> {
   const start = performance.now();
@@ -114,20 +111,14 @@ async function comeBack(rest: RestLoad, cursors: Readonly<Record<string, number>
     behind: { conversationId: string; rev: number }[];
   };
   const revs = new Map(behind.map(({ conversationId: id, rev }) => [id, rev]));
-  const queue = behind.values();
-  await Promise.all(
-    Array.from({ length: ANEW_AT_ONCE }, async () => {
-      for (const { conversationId: id } of queue) {
-        const { rev } = await rest.get<{ rev: number }>(`${PRODUCT}/conversations/${id}`);
-        if (rev < revs.get(id)!) throw new Error(`${id} is older than sync said`);
-      }
-    }),
-  );
   const seen = new Set<string>();
   for (let cursor: string | null = ''; cursor !== null; ) {
     const after: string = cursor && `&cursor=${cursor}`;
     const page: Listed = await rest.get<Listed>(`${PRODUCT}/conversations?limit=200${after}`);
-    for (const { id } of page.items) seen.add(id);
+    for (const { id, rev } of page.items) {
+      if (rev < revs.get(id)!) throw new Error(`${id} is older than sync said`);
+      seen.add(id);
+    }
     cursor = page.nextCursor;
   }
   await rest.get(`${PRODUCT}/conversations/${conversationId(0)}/messages`);

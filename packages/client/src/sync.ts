@@ -68,6 +68,8 @@ const CHANGE_EVENTS: Readonly<Record<ChangeEventName, true>> = {
 /** Cursors in one `sync` call, conversations and people in one page, changes in one page: the server's own caps. */
 const CURSORS = 500;
 const PAGE = 200;
+/** More conversations than this are cheaper as pages of the list than one by one. */
+const MOST_SINGLY = PAGE / 10;
 const CHANGES = 1000;
 /** Past so many conversations the rest of the list is left to `added` of the next sync. */
 const MOST_LIST_PAGES = 25;
@@ -420,8 +422,7 @@ export function createSync(deps: SyncDeps): Sync {
     store.dispatch({ type: 'syncing', syncing: true });
     try {
       if (!identified) void learnMyself();
-      await findOutWhatChanged(mine);
-      await readList(mine);
+      await readList(mine, await findOutWhatChanged(mine));
       await Promise.all([...watched.keys()].map((id) => refreshWatched(id)));
       if (mine === run) store.dispatch({ type: 'syncing', syncing: false });
     } catch (thrown) {
@@ -445,8 +446,10 @@ export function createSync(deps: SyncDeps): Sync {
     }
   }
 
-  async function findOutWhatChanged(mine: number) {
+  /** Catches up; answers with the conversations that are too far behind for it and still have to begin anew. */
+  async function findOutWhatChanged(mine: number): Promise<Set<string>> {
     const ids = Object.keys(store.state.conversations);
+    const far = new Set<string>();
     const added = new Map<string, number>();
     let asked = 0;
     for (let start = 0; start < ids.length; start += CURSORS) {
@@ -457,7 +460,7 @@ export function createSync(deps: SyncDeps): Sync {
         }),
       );
       const answer = await api.call<SyncResult>({ method: 'POST', path: '/sync', body: { cursors }, tries: 3 });
-      if (mine !== run || stopped) return;
+      if (mine !== run || stopped) return far;
       asked++;
       // A channel one only reads is never among one's own.
       forget(answer.gone.filter((id) => record(id)?.base.me !== null));
@@ -465,22 +468,32 @@ export function createSync(deps: SyncDeps): Sync {
       await inTurn(answer.behind, 4, async ({ conversationId, rev }) => {
         const known = record(conversationId);
         if (known === undefined || known.cursor >= rev) return;
-        const far = rev - known.cursor > furthestBehind(conversationId);
-        await tolerant(conversationId, async () => {
-          if (far) beginAnew(await getConversation(conversationId));
-          else await catchUp(conversationId);
-        });
+        if (rev - known.cursor > furthestBehind(conversationId)) far.add(conversationId);
+        else await tolerant(conversationId, () => catchUp(conversationId));
       });
     }
     // Each part of the cursors counts the conversations of the other parts as added.
     const unknown = [...added].filter(([id, times]) => times === asked && record(id) === undefined).map(([id]) => id);
     // Many are cheaper as pages of the list, which is read next.
-    if (unknown.length > PAGE / 10) return;
-    await inTurn(unknown, 4, (id) => tolerant(id, async () => takeConversation(await getConversation(id))));
+    if (unknown.length <= MOST_SINGLY) {
+      await inTurn(unknown, 4, (id) => tolerant(id, async () => takeConversation(await getConversation(id))));
+    }
+    if (far.size <= MOST_SINGLY) await beginAnewSingly(far);
+    return far;
   }
 
-  /** The list, for what no `rev` tells: one's own pointers and settings moved on other devices. */
-  async function readList(mine: number) {
+  /** Empties the set. */
+  async function beginAnewSingly(far: Set<string>) {
+    const ids = [...far];
+    far.clear();
+    await inTurn(ids, 4, (id) => tolerant(id, async () => beginAnew(await getConversation(id))));
+  }
+
+  /**
+   * The list, for what no `rev` tells: one's own pointers and settings moved on other devices. And for those that are `far`
+   * behind: where they are many, a page of the list tells as much as a call for each.
+   */
+  async function readList(mine: number, far: Set<string>) {
     if (store.state.conversationList === 'empty') store.dispatch({ type: 'list', list: 'loading' });
     for (const filter of ['all', 'archived'] as const) {
       let cursor: string | undefined;
@@ -494,20 +507,27 @@ export function createSync(deps: SyncDeps): Sync {
         });
         if (mine !== run || stopped) return;
         const mineStill = list.items.filter(({ id }) => removals.get(id) === removed.get(id));
-        const ready = mineStill.filter((item) => {
+        const anew = mineStill.filter((item) => far.delete(item.id) && isBehind(item.id, item.rev));
+        for (const item of anew) {
+          beginAnew(item);
+          release(item.id);
+        }
+        const told = mineStill.filter((item) => !anew.includes(item));
+        const ready = told.filter((item) => {
           const known = record(item.id);
           return known === undefined || fitsNow(known, item, before[item.id]?.ownVersion);
         });
         store.dispatch({ type: 'conversations', conversations: ready });
         for (const item of ready) release(item.id);
         deps.onStored(ready.flatMap((item) => (item.lastMessage === null ? [] : [item.lastMessage])));
-        const others = mineStill.filter((item) => !ready.includes(item));
+        const others = told.filter((item) => !ready.includes(item));
         await inTurn(others, 4, (item) => tolerant(item.id, async () => void (await refresh(item.id))));
         if (mine !== run || stopped) return;
         if (list.nextCursor === null) break;
         cursor = list.nextCursor;
       }
     }
+    await beginAnewSingly(far);
     store.dispatch({ type: 'list', list: 'complete' });
   }
 

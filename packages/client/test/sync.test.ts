@@ -146,6 +146,32 @@ describe('holes', () => {
     expect(ada.snapshot.unread.messages).toBe(5000);
   });
 
+  test('DLV-2 away for long from many conversations: they begin anew by pages of the list', async () => {
+    const { ada, id } = await setUp(3);
+    const others = Array.from({ length: 24 }, () => bed.server.addConversation('group', ['ada', 'bob']));
+    await bed.settle(1000);
+    bed.network.cut('ada');
+    bed.server.act('ada', 'conversation:read', { conversationId: id, seq: 3 });
+    for (const conversationId of others) {
+      for (let n = 1; n <= 1_010; n++) bed.server.act('bob', 'message:send', { conversationId, content: `${n}` });
+    }
+    const calls: string[] = [];
+    bed.network.script = ({ kind, name }) => {
+      if (kind === 'request') calls.push(name);
+      return undefined;
+    };
+    bed.network.restore('ada');
+    await bed.settle();
+    expect(calls.filter((name) => others.some((other) => name.includes(other)))).toEqual([]);
+    for (const other of others) {
+      expect(ada.snapshot.conversations[other]).toMatchObject({ behind: false, conversation: { lastSeq: 1_010 } });
+    }
+    expect(ada.snapshot.unread.messages).toBe(24 * 1_010);
+    bed.server.act('bob', 'message:send', { conversationId: others[7]!, content: 'live' });
+    await bed.settle();
+    expect(ada.snapshot.conversations[others[7]!]?.conversation.lastMessage?.content).toBe('live');
+  });
+
   test('DLV-2 away for a year: an open conversation begins anew too, with its newest page', async () => {
     const { ada, id, state } = await setUp(3);
     bed.network.cut('ada');
