@@ -55,6 +55,12 @@ export interface RestDoorDeps {
   limits: LimitGuard;
 }
 
+/**
+ * Pages of messages and lists say the same names over and over: a tenth is left of them. Small answers fit into one packet as
+ * they are. The fastest level, since the next ones save hardly more.
+ */
+const PACKED = { encodings: ['gzip' as const], threshold: 2_048, zlibOptions: { level: 1 } };
+
 /** Limits that one route has beside that of all calls. */
 const ROUTE_LIMITS: { readonly [Name in RouteName]?: RateLimit } = {
   sync: syncRateLimiter,
@@ -86,6 +92,7 @@ function bindRoute(server: FastifyInstance, name: RouteName, handler: Handler, d
     url: API_PREFIX + definition.path,
     // Before the body is read, so that strangers cost little.
     onRequest: definition.open ? [] : admit(deps, ROUTE_LIMITS[name]),
+    compress: PACKED,
     handler: async (request, reply) => {
       try {
         const { status, body, headers } = await handler(callOf(request, name));

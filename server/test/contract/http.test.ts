@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
-import { type Problem, ProblemSchema } from '@parley/protocol';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { type Conversation, type Problem, ProblemSchema } from '@parley/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Readiness } from '../../src/modules/system/index.ts';
 import { createLogger } from '../../src/utils/logger.ts';
@@ -60,6 +63,38 @@ describe('every answer', () => {
     expect(log).not.toContain('somebody-secret');
     expect(log).not.toContain(token);
     expect(log).not.toContain('"level":"debug"');
+  });
+});
+
+describe('a long answer', () => {
+  /** As the bytes came, which `fetch` would unpack. */
+  async function fetchBytes(path: string, headers: Record<string, string>) {
+    const request = get(`${app.url}${API}${path}`, { headers: await authorized(headers) });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return { headers: response.headers, bytes: Buffer.concat(await response.toArray()) };
+  }
+
+  it('is packed for who can unpack it, and a short one is not', async () => {
+    const ann = app.rest('ann');
+    const { body } = await ann.post<Conversation>('/conversations', { type: 'group', title: 'long' });
+    for (let nth = 0; nth < 30; nth += 1) await ann.post(`/conversations/${body.id}/messages`, { content: `${nth}` });
+    const path = `/conversations/${body.id}/messages`;
+    const plain = await fetchBytes(path, {});
+    const packed = await fetchBytes(path, { 'accept-encoding': 'br, gzip' });
+    expect(plain.headers['content-encoding']).toBeUndefined();
+    expect(packed.headers).toMatchObject({ 'content-encoding': 'gzip', etag: plain.headers.etag });
+    expect(packed.headers.vary).toMatch(/accept-encoding/i);
+    expect(gunzipSync(packed.bytes)).toEqual(plain.bytes);
+    expect(packed.bytes.length).toBeLessThan(plain.bytes.length / 4);
+    expect((await fetchBytes(path, { 'accept-encoding': 'gzip;q=0' })).bytes).toEqual(plain.bytes);
+    expect((await fetchBytes('/me', { 'accept-encoding': 'gzip' })).headers['content-encoding']).toBeUndefined();
+  });
+
+  it('is not unpacked where a caller sends one', async () => {
+    const body = gzipSync(JSON.stringify({ type: 'group', title: ' '.repeat(1_000_000) }));
+    const headers = await authorized({ 'content-type': 'application/json', 'content-encoding': 'gzip' });
+    const answer = await call<Problem>(`${app.url}${API}/conversations`, { method: 'POST', headers, body });
+    expect(answer.status).toBe(400);
   });
 });
 

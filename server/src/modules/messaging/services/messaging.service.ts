@@ -20,6 +20,7 @@ import {
 import type { Actor } from '../../../utils/actor.ts';
 import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, encodeCursor } from '../../../utils/cursor.ts';
+import { namesTag } from '../../../utils/etag.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
 import { JsonText } from '../../../utils/json-text.ts';
 import { type ConversationSeal, type Seals, sealRecord, unreadable } from '../../confidential/index.ts';
@@ -140,26 +141,27 @@ export class MessagingService {
   /**
    * A page of history, oldest first. `nextCursor` goes on in the direction asked for.
    *
-   * `etag` changes whenever anything in the conversation does; a caller who has it already (`knownEtag`) gets no page. The
-   * newest page comes ready for the wire.
+   * `etag` changes whenever anything in the conversation does; a caller who has it already (`known`, an `If-None-Match` header)
+   * gets no page. It is weak: the same page may be packed in one answer and plain in the next. The newest page comes ready for
+   * the wire.
    */
   async listMessages(
     actor: Actor,
     conversationId: string,
     query: HistoryQuery,
-    knownEtag?: string,
+    known?: string,
   ): Promise<{ page: Page<Message> | JsonText | null; etag: string }> {
     // Read before the page: so what the page may have newer than its tag is only fetched again.
     const { conversation } = await this.#deps.access.require(actor, conversationId, 'read');
-    const etag = `"${conversation.rev}"`;
-    if (knownEtag === etag) return { page: null, etag };
+    const etag = `W/"${conversation.rev}"`;
+    if (known !== undefined && namesTag(known, etag)) return { page: null, etag };
 
     const window = historyWindow(query);
     // Nothing of a confidential conversation is kept anywhere.
     if (window.kind !== 'newest' || conversation.confidential) {
       const { page, isWhole } = await this.#readPage(conversationId, window, query.limit);
       // Once it opens again the page is another one under the same `rev`.
-      return { page, etag: isWhole ? etag : `"${conversation.rev}-unreadable"` };
+      return { page, etag: isWhole ? etag : `W/"${conversation.rev}-unreadable"` };
     }
     const text = await this.#newestPages.get(conversation.id, conversation.rev, query.limit, async () => {
       const { page, isWhole } = await this.#readPage(conversation.id, window, query.limit);

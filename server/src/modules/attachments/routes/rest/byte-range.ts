@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { namesTag } from '../../../../utils/etag.ts';
 
 /** What of a file its conditions are judged by. */
 interface Version {
@@ -9,9 +10,7 @@ interface Version {
 /** Whether the caller has this very version already (RFC 9110, 13.1.2 and 13.1.3). */
 export function isNotModified(headers: IncomingHttpHeaders, { etag, modifiedAt }: Version): boolean {
   const known = headers['if-none-match'];
-  if (known !== undefined) {
-    return known.trim() === '*' || known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
-  }
+  if (known !== undefined) return namesTag(known, etag);
   const since = Date.parse(headers['if-modified-since'] ?? '');
   return seconds(modifiedAt) <= since / 1000;
 }
