@@ -47,8 +47,8 @@ export interface Scale {
 
 /** The scale of the figures in the docs. */
 export const FULL: Scale = {
-  warmUpMs: 3_000,
-  measureMs: 8_000,
+  warmUpMs: 2_000,
+  measureMs: 6_000,
   idleConnections: 5_000,
   storm: 2_000,
   messages: 1_000_000,

@@ -4,7 +4,8 @@ import { SLOW_CLIENT_BOUNDS, SlowClientWatch } from './slow-clients.ts';
 const key = {};
 
 function connection(packets: { data: string }[], bufferedAmount = 0) {
-  return { writeBuffer: packets, transport: { name: 'websocket', socket: { bufferedAmount, terminate: () => {} } } };
+  const socket = { bufferedAmount, terminate: () => {}, pause: () => {}, resume: () => {} };
+  return { writeBuffer: packets, transport: { name: 'websocket', socket } };
 }
 
 describe('SlowClientWatch (DLV-5)', () => {

@@ -40,7 +40,7 @@ export interface EngineConnection {
   request: unknown;
   readonly transport: {
     readonly name: string;
-    readonly socket?: { readonly bufferedAmount: number; terminate(): void };
+    readonly socket?: { readonly bufferedAmount: number; terminate(): void; pause(): void; resume(): void };
   };
   /** A packet, of which Engine.IO counts what waits. */
   write(text: string, options: { readonly compress: boolean }): void;
@@ -122,6 +122,17 @@ function cutOff(connection: EngineConnection): void {
   }, FAREWELL_MS);
   timer.unref();
   connection.once('close', () => clearTimeout(timer));
+}
+
+/**
+ * Reads from a connection or not. What it says meanwhile waits on its own side of the line, where TCP keeps it, and costs this
+ * server nothing; one that pours without end is not heard in time when it is pinged, and ends. Over polling each message is a
+ * call of its own, which is always read.
+ */
+export function setReading(socket: ParleySocket, isReading: boolean): void {
+  const line = engineConnection(socket).transport.socket;
+  if (isReading) line?.resume();
+  else line?.pause();
 }
 
 /**

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   createSocketServer,
   endSession,
+  engineConnection,
   type ParleyServer,
   type ParleySocket,
 } from '../infrastructure/socket-server.ts';
@@ -146,6 +147,43 @@ describe('the commands of one socket', () => {
     expect(over).toMatchObject({ ok: false, error: { code: 'rate_limited', retryAfterMs: expect.any(Number) } });
     first.pass();
     expect((await Promise.all(acks)).every(({ ok }) => ok)).toBe(true);
+  });
+
+  it('RATE-2 that come as a flood are refused at little cost, and then not heard for a while', async () => {
+    const metrics = createMetrics();
+    const lines: string[] = [];
+    const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
+    // A hundredth of 1,200 a minute.
+    const limits = createRateLimits({ messageLimit: 30, messageWindowSeconds: 60, factor: 0.01, prefix: '', logger });
+    let carriedOut = 0;
+    await open(
+      {
+        'typing:stop': async () => {
+          carriedOut += 1;
+          return null;
+        },
+      },
+      { limits: createLimitGuard(limits, metrics), metrics, logger: log },
+    );
+    const [socket] = server.of('/').sockets.values();
+    const line = engineConnection(socket!).transport.socket as unknown as { isPaused: boolean };
+    const acks = await Promise.all(Array.from({ length: 100 }, () => command('typing:stop', { conversationId })));
+    expect(carriedOut).toBe(12);
+    const refused = acks.filter((ack) => !ack.ok);
+    expect(refused).toHaveLength(88);
+    for (const ack of refused) {
+      expect(ack).toMatchObject({ error: { code: 'rate_limited', retryAfterMs: expect.any(Number) } });
+    }
+    expect(new Set(refused.map((ack) => !ack.ok && ack.error.requestId)).size).toBe(88);
+    expect(line.isPaused).toBe(true);
+
+    // Said meanwhile: heard after the pause, and answered.
+    const later = command('typing:stop', { conversationId });
+    expect(await later).toMatchObject({ error: { code: 'rate_limited' } });
+    const told = lines.filter((text) => text.includes('refused'));
+    expect(told.length).toBeLessThan(10);
+    expect(told.some((text) => text.includes('"commands refused"'))).toBe(true);
+    expect(carriedOut).toBe(12);
   });
 
   it('that still wait when the session ends are not carried out', async () => {

@@ -15,6 +15,7 @@ import {
   type ParleySocket,
   releaseHandshake,
   type SocketData,
+  setReading,
 } from '../infrastructure/socket-server.ts';
 import { answerCommandsBy, encodeAnswer, frameEvents, type SocketWriter } from '../infrastructure/socket-writer.ts';
 import type { Actor } from '../utils/actor.ts';
@@ -64,6 +65,29 @@ export interface SocketDoorDeps {
 /** Commands of one socket that may wait for those before them. */
 export const MOST_WAITING_COMMANDS = 2_000;
 
+/** How long one that floods is not heard at first and at most, and within what time it counts as the same flood. */
+const HELD_BACK_MS = 1_000;
+const LONGEST_HELD_MS = 8_000;
+const AGAIN_WITHIN_MS = 10_000;
+
+/** Commands of one socket in one turn of the event loop: hundreds come in one piece where somebody pours them out. */
+const COMMANDS_IN_TURN = 30;
+
+/** Tells turns of the event loop apart. */
+let turn = 0;
+let isTurning = false;
+
+function currentTurn(): number {
+  if (!isTurning) {
+    isTurning = true;
+    setImmediate(() => {
+      isTurning = false;
+      turn += 1;
+    });
+  }
+  return turn;
+}
+
 /** Limits that one command has beside that of all commands. */
 const COMMAND_LIMITS: { readonly [Name in CommandName]?: RateLimit } = {
   sync: syncRateLimiter,
@@ -75,6 +99,13 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const COARSE_TIMER_MS = 60_000;
 
 type Acknowledge = (ack: Ack<unknown>) => void;
+
+/** Why a socket is not heard, and how many commands were refused for it. */
+interface HeldBack {
+  readonly error: AppError;
+  refused: number;
+}
+
 type AnyHandler = (call: unknown) => Promise<unknown>;
 
 /** Lets sockets in, reads their commands, and ends their sessions with their tokens. */
@@ -191,6 +222,14 @@ class Session {
   /** The last of the mutating commands received so far; null when none waits. */
   #last: Promise<void> | null = null;
   #waiting = 0;
+  #held: HeldBack | null = null;
+  #heldMs = 0;
+  /** On the monotonic clock. */
+  #heldUntil = Number.NEGATIVE_INFINITY;
+  #turn = 0;
+  #inTurn = 0;
+  /** What came in one piece and has its turn later. */
+  #waitingTurn: unknown[][] | null = null;
   /** On the monotonic clock, so that a jump of the wall clock ends nobody's session. */
   #endsAt = 0;
   #toldExpiring = false;
@@ -222,7 +261,7 @@ class Session {
 
     // Every packet comes through here, whatever its name, and goes no further: `next` is never called. A listener for
     // each event would let unknown names fall silent, and throws on bad packets would end the process.
-    socket.use((packet: unknown[]) => this.#receive(packet));
+    socket.use((packet: unknown[]) => this.#receiveInTurn(packet));
 
     this.#watchExpiry();
     void this.#join();
@@ -239,6 +278,35 @@ class Session {
     }
   }
 
+  /** So many at once, and the rest in the turns that follow, between which others are heard. Nothing more is read meanwhile. */
+  #receiveInTurn(packet: unknown[]): void {
+    const now = currentTurn();
+    if (this.#turn !== now) {
+      this.#turn = now;
+      this.#inTurn = 0;
+    }
+    this.#inTurn += 1;
+    if (this.#waitingTurn) {
+      this.#waitingTurn.push(packet);
+    } else if (this.#inTurn <= COMMANDS_IN_TURN) {
+      this.#receive(packet);
+    } else {
+      this.#waitingTurn = [packet];
+      setReading(this.#socket, false);
+      setImmediate(() => this.#receiveWaiting());
+    }
+  }
+
+  #receiveWaiting(): void {
+    for (const packet of this.#waitingTurn!.splice(0, COMMANDS_IN_TURN)) this.#receive(packet);
+    if (this.#waitingTurn!.length > 0) {
+      setImmediate(() => this.#receiveWaiting());
+      return;
+    }
+    this.#waitingTurn = null;
+    this.#readOn();
+  }
+
   #receive(packet: unknown[]): void {
     const { data } = this.#socket;
     if (data.ended) return;
@@ -247,7 +315,9 @@ class Session {
     const acknowledge = typeof last === 'function' ? this.#guardAck(last as Acknowledge) : ignoreAck;
     if (acknowledge !== ignoreAck) args.pop();
 
-    if (!isCommand(name)) {
+    if (this.#held) {
+      this.#refuseHeld(this.#held, acknowledge);
+    } else if (!isCommand(name)) {
       this.#refuse('unknown', invalidCommand('There is no such command.'), acknowledge);
     } else if (COMMANDS[name].mutating) {
       this.#enqueue(name, args, acknowledge);
@@ -256,10 +326,43 @@ class Session {
     }
   }
 
+  /**
+   * One that said more than it may is not heard for a while, which grows while it goes on. What had come already is refused in a
+   * few microseconds each, and told in one line of the log: a flood must cost its neighbours nothing.
+   */
+  #holdBack(error: AppError): void {
+    if (this.#held || error.code !== 'rate_limited') return;
+    const goesOn = performance.now() - this.#heldUntil < AGAIN_WITHIN_MS;
+    this.#heldMs = goesOn ? Math.min(this.#heldMs * 2, LONGEST_HELD_MS) : HELD_BACK_MS;
+    const held = { error, refused: 0 };
+    this.#held = held;
+    setReading(this.#socket, false);
+    setTimeout(() => {
+      this.#held = null;
+      this.#heldUntil = performance.now();
+      if (held.refused > 0) {
+        this.#socket.data.log.info({ code: error.code, refused: held.refused }, 'commands refused');
+        this.#deps.metrics.commands.inc({ command: 'any', result: error.code }, held.refused);
+      }
+      this.#readOn();
+    }, this.#heldMs).unref();
+  }
+
+  #refuseHeld(held: HeldBack, acknowledge: Acknowledge): void {
+    held.refused += 1;
+    acknowledge({ ok: false, error: held.error.toProblem(randomUUID()) });
+  }
+
+  #readOn(): void {
+    if (!this.#held && !this.#waitingTurn) setReading(this.#socket, true);
+  }
+
   /** Commands that change something take effect in the order in which they came (DLV-1): each waits for the one before. */
   #enqueue(name: CommandName, args: unknown[], acknowledge: Acknowledge): void {
     if (this.#waiting >= MOST_WAITING_COMMANDS) {
-      this.#refuse(name, new AppError('rate_limited', { retryAfterMs: 1_000 }), acknowledge);
+      const error = new AppError('rate_limited', { retryAfterMs: HELD_BACK_MS });
+      this.#holdBack(error);
+      this.#refuse(name, error, acknowledge);
       return;
     }
     const { commandQueueDepth } = this.#deps.metrics;
@@ -283,6 +386,10 @@ class Session {
       this.#deps.metrics.commands.inc({ command: name, result: 'ok' });
     } catch (thrown) {
       let error = toAppError(thrown);
+      if (this.#held && error.code === 'rate_limited') {
+        this.#refuseHeld(this.#held, acknowledge);
+        return;
+      }
       try {
         error = await this.#deps.limits.refusal(error, this.#socket.data.actor.id);
       } catch (failure) {
@@ -297,7 +404,12 @@ class Session {
     const { limits, handlers } = this.#deps;
     // Asked again when its turn comes: it may have waited while the session ended.
     this.#mustBeOpen();
-    await limits.take(socketCommandsRateLimiter, socket.data.actor.id);
+    try {
+      await limits.take(socketCommandsRateLimiter, socket.data.actor.id);
+    } catch (error) {
+      this.#holdBack(toAppError(error));
+      throw error;
+    }
     const own = COMMAND_LIMITS[name];
     if (own) await limits.take(own, socket.data.actor.id);
 
