@@ -10,6 +10,8 @@ export interface Backlog {
   readonly head: number;
   /** It was deleted, and nothing of it may be found. */
   readonly closed: boolean;
+  /** More messages changed than this step takes. */
+  readonly hasMore: boolean;
   readonly messages: readonly {
     readonly id: string;
     readonly rev: number;
@@ -81,8 +83,9 @@ export interface Ranked extends Found {
   readonly place: BestPlace;
 }
 
-/** Messages of one conversation, and conversations, that one step of the indexer takes. */
+/** Messages and characters of one conversation, and conversations, that one step of the indexer takes. */
 const STEP_MESSAGES = 50;
+const STEP_CHARACTERS = 20_000;
 const STEP_CONVERSATIONS = 20;
 
 /** So many of the newest messages are read before the index is asked: common words are found there at once. */
@@ -202,26 +205,29 @@ export class SearchRepository {
     >`
       SELECT jsonb_build_object(
         'conversationId', b.id, 'from', b.base, 'head', b.rev, 'closed', b."deletedAt" IS NOT NULL,
-        'messages', (
-          SELECT jsonb_agg(jsonb_build_object('id', m.id, 'rev', m.rev, 'senderId', m."senderId",
-            'content', m.content, 'createdAt', m."createdAt") ORDER BY m.rev)
-          FROM (
-            SELECT * FROM "Message" m
-            WHERE m."conversationId" = b.id AND m.rev > b.base AND b."deletedAt" IS NULL
-            ORDER BY m.rev LIMIT ${STEP_MESSAGES}
-          ) m)) AS backlog
+        'hasMore', b."deletedAt" IS NULL AND EXISTS (
+          SELECT FROM "Message" m WHERE m."conversationId" = b.id AND m.rev > coalesce(step.reached, b.base)),
+        'messages', step.messages) AS backlog
       FROM (
         SELECT c.id, c.rev, c."deletedAt", coalesce(p.rev, 0) AS base
         FROM "Conversation" c LEFT JOIN "SearchProgress" p ON p."conversationId" = c.id
         WHERE c.id = ANY(${[...conversationIds]}::uuid[]) AND ${wanted}
         ORDER BY c.id LIMIT ${STEP_CONVERSATIONS}
-      ) b`;
+      ) b
+      CROSS JOIN LATERAL (
+        SELECT max(m.rev) AS reached, jsonb_agg(jsonb_build_object('id', m.id, 'rev', m.rev, 'senderId', m."senderId",
+          'content', m.content, 'createdAt', m."createdAt") ORDER BY m.rev) AS messages
+        FROM (
+          SELECT *, sum(char_length(content)) OVER (ORDER BY rev ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS before
+          FROM (
+            SELECT * FROM "Message" m
+            WHERE m."conversationId" = b.id AND m.rev > b.base AND b."deletedAt" IS NULL
+            ORDER BY m.rev LIMIT ${STEP_MESSAGES}
+          ) next
+        ) m
+        WHERE coalesce(m.before, 0) < ${STEP_CHARACTERS}
+      ) step`;
     return rows.map(({ backlog }) => ({ ...backlog, messages: backlog.messages ?? [] }));
-  }
-
-  /** Whether `messages` are all there is, or only as many as one step takes. */
-  static isWhole({ messages }: Backlog): boolean {
-    return messages.length < STEP_MESSAGES;
   }
 
   /**

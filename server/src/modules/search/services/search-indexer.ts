@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from '../../../utils/logger.ts';
-import { type Backlog, type IndexStep, SearchRepository } from '../repositories/search.repository.ts';
-import { toVector, wordsOf } from '../search-words.ts';
+import type { Backlog, IndexStep, SearchRepository } from '../repositories/search.repository.ts';
+import { toVector, type Word, wordsOf } from '../search-words.ts';
 import type { WordStems } from './word-stems.ts';
 
 export interface SearchIndexerDeps {
@@ -27,6 +27,9 @@ const SWEEP_PAGE = 500;
  * more than the message itself, and whoever searches brings the index up to date for what the search is about.
  */
 const REST = { whileSending: 9, else: 1 };
+
+/** Characters. */
+const LONG_TEXT = 1_000;
 
 /** The tag by which a conversation is found among the words. No word has such a sign. */
 export const tagOf = (conversationId: string): string => `#${conversationId}`;
@@ -117,13 +120,18 @@ export class SearchIndexer {
   }
 
   async #toStep(backlog: Backlog): Promise<IndexStep> {
-    const { conversationId, head, closed, messages } = backlog;
-    const texts = messages.map(({ content }) => (content === null ? null : wordsOf(content)));
+    const { conversationId, head, closed, hasMore, messages } = backlog;
+    const texts: (Word[] | null)[] = [];
+    for (const { content } of messages) {
+      texts.push(content === null ? null : wordsOf(content));
+      // A long text takes a millisecond: others have their turn after each.
+      if (content !== null && content.length > LONG_TEXT) await nextTurn();
+    }
     const stems = await this.#deps.stems.of(texts.flatMap((words) => words?.map(({ text }) => text) ?? []));
     return {
       conversationId,
       closed,
-      to: SearchRepository.isWhole(backlog) ? head : messages.at(-1)!.rev,
+      to: hasMore ? messages.at(-1)!.rev : head,
       entries: messages.map(({ id, senderId, createdAt }, index) => {
         const words = texts[index];
         return { id, senderId, createdAt, words: words ? toVector(words, [tagOf(conversationId)], stems) : null };
