@@ -1,4 +1,4 @@
-import type { Anomaly, Evidence, Invariant } from './evidence.ts';
+import type { Anomaly, Evidence, FaultSpan, Invariant } from './evidence.ts';
 import { checkDurable } from './i01-durable.ts';
 import { checkOnce } from './i02-once.ts';
 import { checkOrder } from './i03-order.ts';
@@ -57,7 +57,10 @@ export interface RoundVerdict {
   readonly absent: readonly string[];
   readonly sendMs: readonly number[];
   readonly stalenessMs: readonly number[];
-  readonly recovery: Readonly<Record<'nodeMs' | 'postgresMs' | 'redisMs' | 'stuckMs', readonly number[]>>;
+  /** `…AmongMs`: while something else was broken too, or of a node that has no other one beside it. */
+  readonly recovery: Readonly<
+    Record<'nodeMs' | 'nodeAmongMs' | 'postgresMs' | 'redisMs' | 'redisAmongMs' | 'stuckMs', readonly number[]>
+  >;
   readonly slow: { readonly reading: readonly number[]; readonly stuck: readonly number[] };
   readonly quietMs: number;
   /** Joinings that left no audit entry: told, and not counted as anomalies. */
@@ -102,12 +105,22 @@ function measureRecovery(evidence: Evidence): RoundVerdict['recovery'] {
     marks.filter(({ f }) => f === 'resumed'),
     ({ proc }) => proc,
   );
+  const naps = Map.groupBy(
+    marks.filter(({ f }) => f === 'nap'),
+    ({ proc }) => proc,
+  );
+  const isAlone = (from: number, to: number, among: readonly FaultSpan[]): boolean =>
+    faults.every((other) => among.includes(other) || other.from > to || other.to < from);
   const nodeMs: number[] = [];
+  const nodeAmongMs: number[] = [];
   for (const fault of faults.filter(({ id }) => id === 'F01')) {
     for (const { node, endedAt, device } of connections) {
       if (node !== fault.target || endedAt < fault.from || endedAt > fault.from + 1_000) continue;
       const back = resumed.get(device)?.find(({ t }) => t > endedAt);
-      if (back) nodeMs.push(back.t - endedAt);
+      // Some devices stay away for a while by intention.
+      if (!back || naps.get(device)?.some(({ t }) => t >= endedAt && t < back.t)) continue;
+      const isTypical = evidence.meta.nodes.length > 1 && isAlone(fault.from, back.t, [fault]);
+      (isTypical ? nodeMs : nodeAmongMs).push(back.t - endedAt);
     }
   }
   const accepts = (what: string) =>
@@ -121,7 +134,15 @@ function measureRecovery(evidence: Evidence): RoundVerdict['recovery'] {
     const { endedAfterMs } = value as { endedAfterMs?: number | null };
     return f === 'stuck' && typeof endedAfterMs === 'number' ? [endedAfterMs] : [];
   });
-  return { nodeMs, postgresMs, redisMs: accepts('redis').flatMap(({ t }) => measurePush(evidence, t)), stuckMs };
+  const redisMs: number[] = [];
+  const redisAmongMs: number[] = [];
+  for (const { t } of accepts('redis')) {
+    const own = faults.filter(({ redis, from, to }) => redis && from <= t && to >= t);
+    for (const after of measurePush(evidence, t)) {
+      (isAlone(t - 1_000, t + after, own) ? redisMs : redisAmongMs).push(after);
+    }
+  }
+  return { nodeMs, nodeAmongMs, postgresMs, redisMs, redisAmongMs, stuckMs };
 }
 
 /** From Redis's return to the first send that a device on another node heard of at once. */
@@ -220,8 +241,10 @@ export function totals(rounds: readonly RoundVerdict[]): Totals {
     staleness: all(({ stalenessMs }) => stalenessMs),
     recovery: {
       nodeMs: all(({ recovery }) => recovery.nodeMs),
+      nodeAmongMs: all(({ recovery }) => recovery.nodeAmongMs),
       postgresMs: all(({ recovery }) => recovery.postgresMs),
       redisMs: all(({ recovery }) => recovery.redisMs),
+      redisAmongMs: all(({ recovery }) => recovery.redisAmongMs),
       stuckMs: all(({ recovery }) => recovery.stuckMs),
     },
     slow: { reading: all(({ slow }) => slow.reading), stuck: all(({ slow }) => slow.stuck) },

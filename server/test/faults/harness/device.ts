@@ -115,7 +115,10 @@ export class Device {
         first();
         first = () => {};
         await connected.ended;
-        if (this.#naps && !this.#closed && this.#random.chance(0.6)) await pause(this.#random.whole(500, 3_000));
+        if (this.#naps && !this.#closed && this.#random.chance(0.6)) {
+          this.#note('nap', {});
+          await pause(this.#random.whole(500, 3_000));
+        }
       } else {
         await pause(this.#random.whole(20, 120));
       }

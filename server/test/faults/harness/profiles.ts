@@ -1,6 +1,6 @@
 import type { ClusterKind, RoundPlan } from './round.ts';
 
-const NODE = ['F01', 'F02', 'F09', 'F13', 'F17', 'F18', 'F19'];
+const NODE = ['F01', 'F02', 'F09', 'F13', 'F17', 'F18'];
 const POSTGRES = ['F03', 'F04', 'F11', 'F15', 'F16'];
 const REDIS = ['F05', 'F06', 'F07', 'F08'];
 const ALL = [...NODE, ...POSTGRES, ...REDIS, 'F10'];
@@ -41,7 +41,7 @@ export function fullPlan(minutes: number): RoundPlan[] {
     plan('members', 'two', ['W3'], ALL, 4),
     plan('read-state', 'two', ['W4'], ALL, 3),
     plan('edits', 'two', ['W5', 'W6'], ALL, 4),
-    plan('uploads', 'two', ['W7'], ALL, 3),
+    plan('uploads', 'two', ['W7'], [...ALL, 'F19'], 3),
     plan('sparse', 'two', ['WX'], ['F05', 'F07', 'F08', 'FX'], 2),
     plan('stuck', 'two', ['W1'], ['F12'], 1),
     plan('pairs', 'two', ['W1', 'W3'], ['F01', 'F09', 'F03', 'F11', 'F05', 'F07', 'F08', 'F10'], 3, 'pairs'),

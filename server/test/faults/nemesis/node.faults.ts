@@ -116,11 +116,12 @@ export const F19: Fault = {
   id: 'F19',
   title: 'SIGKILL of a worker process',
   touches: 'node',
-  run: async (site) => {
+  run: async (site, begin) => {
     const node = site.random.pick(site.cluster.nodes);
     const [, ...workers] = node.pid === null ? [] : await processesOf(node.pid);
-    // A server without worker processes has none to lose.
-    if (workers.length === 0) note(site, 'absent', { what: 'worker processes' });
+    // It has one once it was given a file.
+    if (workers.length === 0) return;
+    begin({ target: node.name, excuses: [] });
     for (const worker of workers) process.kill(worker, 'SIGKILL');
   },
 };
