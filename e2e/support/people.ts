@@ -57,6 +57,12 @@ export async function openWindow(
   return person;
 }
 
+/** Closes the windows that are open on a server. */
+export async function closeWindows(url: string): Promise<void> {
+  const those = [...windows].filter(({ page }) => page.url().startsWith(url));
+  await Promise.all(those.map(({ context }) => context.close()));
+}
+
 /** Opens a window and signs in by name. */
 export async function signIn(
   browser: Browser,
