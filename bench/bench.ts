@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../server/test/support/postgres.ts';
-import { RATIO_LIMITS } from './limits.ts';
+import { GOALS, type Goal } from './limits.ts';
 import { barChart } from './support/chart.ts';
 import { CORES, pin } from './support/machine.ts';
 import { describeRun, postgresVersion, table, writeSection } from './support/performance-doc.ts';
@@ -64,7 +64,9 @@ try {
     await run(workload);
     sections.push(await report(workload));
   }
-  const text = `${await describeRun(await postgresVersion(postgres.url))}\n\n${sections.join('\n\n')}`;
+  const goals = goalsTable();
+  console.log(goals);
+  const text = [await describeRun(await postgresVersion(postgres.url)), goals, ...sections].join('\n\n');
   if (flags.write) await writeSection('bench', text);
   if (flags.check) checkLimits();
 } finally {
@@ -146,17 +148,38 @@ function ratios(workload: Workload, names: readonly TargetName[]): string {
     .join(' · ');
 }
 
-/** Says which limits do not hold; those of workloads that were not run are passed over. */
+/** The goals that this run can tell of, with what was reached. */
+function judgeGoals(): { goal: Goal; reached: number }[] {
+  return GOALS.flatMap((goal) => {
+    const workload = WORKLOADS.find(({ id }) => id === goal.workload)!;
+    const measured = results.get(goal.workload);
+    const of = goal.of ?? 'product';
+    if (!measured?.has(of) || (goal.beside && !measured.has(goal.beside))) return [];
+    const median = (name: TargetName): number => summaryOf(workload, name, goal.metric).median;
+    return [{ goal, reached: median(of) / (goal.beside ? median(goal.beside) : 1) }];
+  });
+}
+
+function goalsTable(): string {
+  const rows = judgeGoals().map(({ goal, reached }) => {
+    const { metrics } = WORKLOADS.find(({ id }) => id === goal.workload)!;
+    const what = metrics.find(({ key }) => key === goal.metric)!.title;
+    const unit = goal.beside ? ` × ${TITLES[goal.beside]}` : '';
+    const aim = goal.atLeast === undefined ? `≤ ${format(goal.atMost!)}` : `≥ ${format(goal.atLeast)}`;
+    const isReached = reached >= (goal.atLeast ?? 0) && reached <= (goal.atMost ?? Number.POSITIVE_INFINITY);
+    const title = `${goal.workload}: ${what}${goal.of ? `, ${TITLES[goal.of]}` : ''}`;
+    return [title, `${aim}${unit}`, format(reached), isReached ? 'yes' : 'no'];
+  });
+  return table([['', 'goal', 'reached', ''], ...rows]);
+}
+
+/** Says which goals are missed by more than half; those of workloads that were not run are passed over. */
 function checkLimits(): void {
-  for (const { workload: id, beside, least, most } of RATIO_LIMITS) {
-    const workload = WORKLOADS.find((one) => one.id === id)!;
-    const measured = results.get(id);
-    if (!measured?.has('product') || !measured.has(beside)) continue;
-    const median = (name: TargetName): number => summaryOf(workload, name, workload.chief).median;
-    const ratio = median('product') / median(beside);
-    const holds = ratio >= (least ?? 0) && ratio <= (most ?? Number.POSITIVE_INFINITY);
-    const limit = least === undefined ? `at most ${most}` : `at least ${least}`;
-    console.log(`${holds ? 'holds' : 'BROKEN'}: ${id} ${format(ratio)} × ${TITLES[beside]}, ${limit}`);
+  for (const { goal, reached } of judgeGoals()) {
+    const holds = reached >= (goal.atLeast ?? 0) / 2 && reached <= (goal.atMost ?? Number.POSITIVE_INFINITY) * 2;
+    const beside = goal.beside ? ` × ${TITLES[goal.beside]}` : '';
+    const limit = goal.atLeast === undefined ? `at most ${goal.atMost! * 2}` : `at least ${goal.atLeast / 2}`;
+    console.log(`${holds ? 'holds' : 'BROKEN'}: ${goal.workload} ${goal.metric} ${format(reached)}${beside}, ${limit}`);
     if (!holds) process.exitCode = 1;
   }
 }
