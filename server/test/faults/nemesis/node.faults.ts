@@ -123,5 +123,7 @@ export const F19: Fault = {
     if (workers.length === 0) return;
     begin({ target: node.name, excuses: [] });
     for (const worker of workers) process.kill(worker, 'SIGKILL');
+    // For the files that come next, which need another one.
+    await pause(500);
   },
 };
