@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,7 +10,8 @@ import { SMOKE_SEED } from './harness/profiles.ts';
 import { createRandom } from './harness/random.ts';
 import { runRound, startClusterFor } from './harness/round.ts';
 import { copyServer } from './harness/server-copy.ts';
-import { APPEND, MUTANTS, type Mutant, type Patch } from './mutants/table.ts';
+import { applyPatch } from './mutants/patch.ts';
+import { MUTANTS, type Mutant } from './mutants/table.ts';
 
 /*
  * `npm run faults:mutants -- [--only=M1,M2] [--seed=N] [--keep=FOLDER] [--none]`: builds servers with one mistake each, in
@@ -64,7 +65,7 @@ async function runMutant(mutant: Mutant, seed: number): Promise<Anomaly[]> {
   await mkdir(folder, { recursive: true });
   const { root, remove } = await copyServer();
   try {
-    if (!values.none) for (const patch of mutant.patches) await apply(root, patch);
+    if (!values.none) for (const patch of mutant.patches) await applyPatch(root, patch);
     const cluster = await startClusterFor(mutant.round.cluster, createRandom(seed).fork(mutant.id), root);
     try {
       const plan = { ...mutant.round, name: mutant.id.toLowerCase() };
@@ -81,22 +82,4 @@ async function runMutant(mutant: Mutant, seed: number): Promise<Anomaly[]> {
     await remove();
     if (!values.keep) await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function apply(serverRoot: string, { file, find, replace }: Patch): Promise<void> {
-  const path = file === APPEND ? await findAppend(serverRoot) : join(serverRoot, file);
-  const text = await readFile(path, 'utf8');
-  const parts = text.split(find);
-  if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} places that read ${find}`);
-  await writeFile(path, parts.join(replace));
-}
-
-/** Migrations define the function anew when it changes; the last definition is the one that runs. */
-async function findAppend(serverRoot: string): Promise<string> {
-  const folder = join(serverRoot, 'prisma/migrations');
-  const files = (await readdir(folder)).sort().map((name) => join(folder, name, 'migration.sql'));
-  const texts = await Promise.all(files.map((path) => readFile(path, 'utf8').catch(() => '')));
-  const last = texts.findLastIndex((text) => /CREATE (OR REPLACE )?FUNCTION parley_append/.test(text));
-  if (last < 0) throw new Error('no migration defines parley_append');
-  return files[last]!;
 }

@@ -160,8 +160,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: `${MESSAGING}/services/realtime-messaging.service.ts`,
-        find: 'follower.waiting.set(rev, fact);',
-        replace: 'this.#apply(follower, fact);',
+        find: 'else follower.addWaiting(fact);',
+        replace: 'else this.#apply(follower, fact);',
       },
     ],
     round: round(['W3'], ['F07']),
