@@ -170,12 +170,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'M8',
     title: 'connection state recovery on',
+    adapted: 'there are no rooms to be put back into; so: who connects again is put where they were before, unread',
     patches: [
       {
-        file: 'src/infrastructure/socket-server.ts',
-        find: 'perMessageDeflate: false,',
+        file: `${MESSAGING}/services/realtime-messaging.service.ts`,
+        find: 'let memberships = await this.#reader.findMemberships(actor.id);',
         replace:
-          'perMessageDeflate: false, connectionStateRecovery: { maxDisconnectionDuration: 120_000, skipMiddlewares: true },',
+          'const kept = ((globalThis as any).kept ??= new Map()); ' +
+          'let memberships = kept.get(actor.id) ?? (await this.#reader.findMemberships(actor.id)); ' +
+          'kept.set(actor.id, memberships);',
       },
     ],
     round: round(['W3'], ['F10'], { seconds: 30 }),
