@@ -68,19 +68,20 @@ async function withDatabase<T>(name: string, work: (database: Database, url: str
 
 // ── sends ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async function measureSends({ prisma, version }: Database, databaseUrl: string) {
+async function measureSends(database: Database, databaseUrl: string) {
+  const { prisma } = database;
   const people = Array.from({ length: SENDERS }, (_, nth) => personId(nth));
-  await seedDatabase({ prisma, databaseUrl }, (database) => seedConversations(database, 50, () => people));
+  await seedDatabase({ prisma, databaseUrl }, (seeded) => seedConversations(seeded, 50, () => people));
   const plain = openPlainClient(databaseUrl);
   try {
-    return await compareRoads(prisma, plain, version);
+    return await compareRoads(database, plain);
   } finally {
     await plain.$disconnect();
   }
 }
 
-async function compareRoads(prisma: PrismaClient, plain: PrismaClient, version: string) {
-  const log = new MessageLog({ prisma, nodeId: newId() });
+async function compareRoads(database: Database, plain: PrismaClient) {
+  const log = new MessageLog({ database, nodeId: newId() });
   const roads: Record<string, Send> = {
     batched: (command) => log.append(command),
     transaction: (command) => sendInTransaction(plain, command),
@@ -109,13 +110,13 @@ async function compareRoads(prisma: PrismaClient, plain: PrismaClient, version: 
       `${format(ratio)} ×`,
     ]);
   }
-  await checkLog(prisma);
+  await checkLog(database.prisma);
   const lone = await measureLone(roads);
   rows.push(['one sender, ms for each', ...['batched', 'transaction'].map((name) => formatSummary(lone[name]!)), '']);
   return {
     report: `${table(rows)}\n\nGoal: ${GOAL} ×. Medians of ${ROUNDS} rounds, with spread.`,
     leastRatio,
-    version,
+    version: database.version,
   };
 }
 

@@ -20,12 +20,23 @@ export interface Database {
   /** Connections: open, open and free, and requests waiting for one. */
   stats(): { total: number; idle: number; waiting: number };
   /**
+   * Runs one statement, prepared once for each connection, without Prisma in between: for the one statement of which there
+   * are so many that what Prisma adds to each is seen. Fails as Prisma's calls do (`classifyDatabaseError`).
+   */
+  query<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;
+  /**
    * Runs SQL of the job queue's own, several statements at once as well, over a connection that may take its time. One that
    * fails leaves no transaction behind.
    */
   runScript(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
   /** Waits for what runs, then closes. Nothing may be asked of the database afterwards. */
   close(): Promise<void>;
+}
+
+/** A constant text of SQL with `$1`, `$2`, and the name under which connections keep it. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
 }
 
 export type DatabaseOptions = {
@@ -130,6 +141,10 @@ function connect({ target, embedded, version, logger }: ConnectOptions): Databas
       return performance.now() - start;
     },
     stats: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    query: async <Row>(statement: Statement, values: readonly unknown[]) => {
+      const { rows } = await pool.query({ ...statement, values: [...values] });
+      return rows as Row[];
+    },
     runScript: (text, values) => runScript(scriptPool(), text, values),
     close: async () => {
       endMaintenance?.();

@@ -165,6 +165,25 @@ test('a statement marked to be planned once is kept by name, all others are not'
   });
 });
 
+test('a statement of its own name is prepared once for each connection', async () => {
+  const statement = { name: 'double', text: 'SELECT 2 * $1::int AS twice' };
+  expect([await database.query(statement, [2]), await database.query(statement, [3])]).toEqual([
+    [{ twice: 4 }],
+    [{ twice: 6 }],
+  ]);
+  await Promise.all(Array.from({ length: 20 }, (_, n) => database.query(statement, [n])));
+  // All at once, so that each is asked on a connection of its own.
+  const ask = {
+    name: 'kept',
+    text: `SELECT count(*)::int AS times, pg_sleep(0.05)::text FROM pg_prepared_statements WHERE name = 'double'`,
+  };
+  const kept = await Promise.all(
+    Array.from({ length: database.stats().total }, () => database.query<{ times: number }>(ask, [])),
+  );
+  expect(kept.every(([row]) => row!.times <= 1)).toBe(true);
+  expect(kept.some(([row]) => row!.times === 1)).toBe(true);
+});
+
 test('SEND-1 commits are synchronous, and the session speaks UTC', async () => {
   const [row] = await database.prisma.$queryRaw<unknown[]>`
     SELECT current_setting('synchronous_commit') AS commit, current_setting('TimeZone') AS zone`;

@@ -47,7 +47,7 @@ export type { EditToScreen, Screening, SendDraft, SendToScreen } from './service
 export type { WithdrawalService, WithdrawnBy } from './services/withdrawal.service.ts';
 
 export interface MessagingModuleDeps {
-  readonly database: Pick<Database, 'prisma'>;
+  readonly database: Pick<Database, 'prisma' | 'query'>;
   readonly writer: SocketWriter;
   /** Names this process among the nodes; another one with every start. */
   readonly nodeId: string;
@@ -114,7 +114,7 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
   const messages = new MessagesRepository(prisma, opener);
   const conversationLog = new ConversationLog({ prisma, nodeId });
   const messageLog = new MessageLog({
-    prisma,
+    database: deps.database,
     nodeId,
     onBatch: (size, seconds) => {
       metrics.batchSize.observe(size);

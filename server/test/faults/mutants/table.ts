@@ -244,18 +244,13 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: `${MESSAGING}/repositories/message-log.ts`,
-        find: `    const [row] = await withRetries(
-      () =>
-        this.#prisma.$queryRaw<[{ answer: AppendAnswer }]>\``,
-        replace: `    const [row] = await withRetries(() => new Promise<[{ answer: AppendAnswer }]>((resolve, reject) => {
-      this.#prisma.$transaction(async (tx) => {
-        resolve(await tx.$queryRaw<[{ answer: AppendAnswer }]>\``,
-      },
-      {
-        file: `${MESSAGING}/repositories/message-log.ts`,
-        find: '::text[]) AS answer`,\n      { tries },\n    );',
-        replace:
-          '::text[]) AS answer`);\n        await new Promise((done) => setTimeout(done, 40));\n      }).catch(reject);\n    }), { tries });',
+        find: 'await withRetries(() => this.#database.query<{ answer: AppendAnswer }>(APPEND, values), { tries });',
+        replace: `await withRetries(() => new Promise<[{ answer: AppendAnswer }]>((resolve, reject) => {
+      this.#database.prisma.$transaction(async (tx) => {
+        resolve(await tx.$queryRawUnsafe<[{ answer: AppendAnswer }]>(APPEND.text, ...values));
+        await new Promise((done) => setTimeout(done, 40));
+      }).catch(reject);
+    }), { tries });`,
       },
     ],
     round: round(['W1'], ['F03', 'F11']),
@@ -337,26 +332,21 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: `${MESSAGING}/repositories/message-log.ts`,
-        find: 'const { ids, cids, senders, contents, sanitizeds, keys, digests, nths, extras } = toColumns(commands);',
-        replace: `const { cids, senders, contents, sanitizeds, digests, nths, extras, ...first } = toColumns(commands);
-    let { ids, keys } = first;
-    let made = 0;`,
+        find: 'await withRetries(() => this.#database.query<{ answer: AppendAnswer }>(APPEND, values), { tries });',
+        replace: `await withRetries(() => {
+      if (made++ > 0) {
+        const fresh = commands.map((command) => ({ ...command, id: crypto.randomUUID(), clientMessageId: null }));
+        const columns = toColumns(fresh);
+        values[1] = columns.ids;
+        values[6] = columns.keys;
+      }
+      return this.#database.query<{ answer: AppendAnswer }>(APPEND, values);
+    }, { tries: 3 });`,
       },
       {
         file: `${MESSAGING}/repositories/message-log.ts`,
-        find: `      () =>
-        this.#prisma.$queryRaw<[{ answer: AppendAnswer }]>\``,
-        replace: `      () => {
-        if (made++ > 0) {
-          const fresh = commands.map((command) => ({ ...command, id: crypto.randomUUID(), clientMessageId: null }));
-          ({ ids, keys } = toColumns(fresh));
-        }
-        return this.#prisma.$queryRaw<[{ answer: AppendAnswer }]>\``,
-      },
-      {
-        file: `${MESSAGING}/repositories/message-log.ts`,
-        find: '::text[]) AS answer`,\n      { tries },',
-        replace: '::text[]) AS answer`; },\n      { tries: 3 },',
+        find: '    const values = [this.#nodeId, ids,',
+        replace: '    let made = 0;\n    const values = [this.#nodeId, ids,',
       },
     ],
     round: round(['W1'], ['F11'], { seconds: 25, scale: 1 }),

@@ -1,5 +1,5 @@
 import type { Metadata, Role } from '@parley/protocol';
-import type { PrismaClient } from '../../../../prisma/generated/client.ts';
+import type { Database, Statement } from '../../../infrastructure/database.ts';
 import { classifyDatabaseError, withRetries } from '../../../infrastructure/database-errors.ts';
 import { AppError } from '../../../utils/app-error.ts';
 import { endOfTurn } from '../../../utils/end-of-turn.ts';
@@ -113,7 +113,7 @@ interface AppendedRow {
 }
 
 export interface MessageLogOptions {
-  readonly prisma: PrismaClient;
+  readonly database: Pick<Database, 'query'>;
   readonly nodeId: string;
   /** Most sends in one statement. */
   readonly batchMost?: number;
@@ -122,6 +122,12 @@ export interface MessageLogOptions {
   readonly onBatch?: (size: number, seconds: number) => void;
   readonly onDepth?: (depth: number) => void;
 }
+
+const APPEND: Statement = {
+  name: 'parley_append',
+  text: `SELECT parley_append($1, $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::text[],
+    $9::int[], $10::text[]) AS answer`,
+};
 
 /** Each try waits a second at most for a row lock, so that a send is answered, well or by 503, within 3.5 s. */
 const APART_TRIES = 2;
@@ -136,7 +142,7 @@ const BUSY_MS = 1_000;
  * away; a retry with the same key then tells the truth.
  */
 export class MessageLog {
-  readonly #prisma: PrismaClient;
+  readonly #database: MessageLogOptions['database'];
   readonly #nodeId: string;
   readonly #batchMost: number;
   readonly #queueMost: number;
@@ -149,7 +155,7 @@ export class MessageLog {
   readonly #held = new Map<string, Promise<void>>();
 
   constructor(options: MessageLogOptions) {
-    this.#prisma = options.prisma;
+    this.#database = options.database;
     this.#nodeId = options.nodeId;
     this.#batchMost = options.batchMost ?? 256;
     this.#queueMost = options.queueMost ?? 10_000;
@@ -267,14 +273,8 @@ export class MessageLog {
 
   async #store(commands: readonly AppendCommand[], tries: number): Promise<AppendResult[]> {
     const { ids, cids, senders, contents, sanitizeds, keys, digests, nths, extras } = toColumns(commands);
-    const [row] = await withRetries(
-      () =>
-        this.#prisma.$queryRaw<[{ answer: AppendAnswer }]>`
-/* parley:once */ SELECT parley_append(${this.#nodeId}, ${ids}::uuid[], ${cids}::uuid[], ${senders}::text[],
-  ${contents}::text[], ${sanitizeds}::boolean[], ${keys}::text[], ${digests}::text[], ${nths}::int[],
-  ${extras}::text[]) AS answer`,
-      { tries },
-    );
+    const values = [this.#nodeId, ids, cids, senders, contents, sanitizeds, keys, digests, nths, extras];
+    const [row] = await withRetries(() => this.#database.query<{ answer: AppendAnswer }>(APPEND, values), { tries });
     return readAnswer(row!.answer, commands);
   }
 }

@@ -26,7 +26,7 @@ const SWEEP_PAGE = 500;
  * How long it rests for each moment that it worked, while messages are being sent and else. Indexing costs the database
  * more than the message itself, and whoever searches brings the index up to date for what the search is about.
  */
-const REST = { whileSending: 9, else: 1 };
+const REST = { whileSending: 19, else: 1 };
 
 /** Characters. */
 const LONG_TEXT = 1_000;
