@@ -46,4 +46,5 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/health/live').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Node itself is process 1 and takes SIGTERM; the server ends in order within 10 s.
 STOPSIGNAL SIGTERM
-CMD ["node", "server/src/main.ts"]
+# Node's flags: scripts/lib/server-flags.mjs says why.
+CMD ["node", "--v8-pool-size=1", "--max-semi-space-size=32", "server/src/main.ts"]

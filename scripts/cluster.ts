@@ -16,6 +16,7 @@ import { renderBalancer } from './lib/balancer.ts';
 import { inRoot } from './lib/paths.mjs';
 import { Problem, runScript } from './lib/problem.mjs';
 import { onSignal } from './lib/processes.mjs';
+import { SERVER_FLAGS } from './lib/server-flags.mjs';
 import { settingsFile, setUp } from './lib/setup.mjs';
 import { bold, dim, green, red, say, step } from './lib/terminal.mjs';
 
@@ -157,7 +158,7 @@ async function startAll({ nodes, port }: Options, programs: Programs, cluster: S
     await start({
       name: `node-${index + 1}`,
       program: process.execPath,
-      args: [...settingsFile(), inRoot('server', 'src', 'main.ts')],
+      args: [...SERVER_FLAGS, ...settingsFile(), inRoot('server', 'src', 'main.ts')],
       options: {
         env: {
           ...process.env,

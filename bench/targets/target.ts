@@ -4,6 +4,7 @@ import { openSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SERVER_FLAGS } from '../../scripts/lib/server-flags.mjs';
 import { openDatabase } from '../../server/src/infrastructure/database.ts';
 import { runOnServer } from '../../server/test/support/database.ts';
 import { silentLogger } from '../../server/test/support/logger.ts';
@@ -162,7 +163,8 @@ async function prepare(options: {
 
 function startServer(name: TargetName, port: number, { log, nodeArgs, env }: StartOptions): ChildProcess {
   const program = fileURLToPath(new URL(PROGRAMS[name], import.meta.url));
-  const [command, ...args] = pinned(CORES.measured, [process.execPath, ...nodeArgs, program]);
+  const flags = PROGRAMS[name] === PROGRAMS.product ? SERVER_FLAGS : [];
+  const [command, ...args] = pinned(CORES.measured, [process.execPath, ...flags, ...nodeArgs, program]);
   const output = openSync(log, 'w');
   return spawn(command!, args, {
     stdio: ['ignore', output, output],
