@@ -9,7 +9,7 @@ import { withLock } from './lock.mjs';
 import { installPackages, nodeBinary, npmEnvironment, packagesAreInstalled, prismaEnvironment } from './packages.mjs';
 import { inRoot } from './paths.mjs';
 import { diagnose, Problem } from './problem.mjs';
-import { run } from './processes.mjs';
+import { compileCache, run } from './processes.mjs';
 import { dim, say, step } from './terminal.mjs';
 
 const LOCK = inRoot('.cache', 'setup.lock');
@@ -27,10 +27,10 @@ export async function setUp({ web = true } = {}) {
   return /** @type {string} */ (nodeBinary());
 }
 
-/** The environment for programs of the work tree: its Node 24 and its tools come first. */
+/** The environment for programs of the work tree: its Node 24 and its tools come first, and Node keeps what it compiled. */
 export function toolEnvironment() {
   const first = [dirname(/** @type {string} */ (nodeBinary())), inRoot('node_modules', '.bin')];
-  return { ...process.env, PATH: [...first, process.env.PATH].join(delimiter) };
+  return { ...process.env, ...compileCache(), PATH: [...first, process.env.PATH].join(delimiter) };
 }
 
 /** Does a package of the work tree have this npm script? @param {string} workspace @param {string} script */

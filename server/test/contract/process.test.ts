@@ -12,7 +12,13 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** The server as a process of its own, with these variables and no others of the project. */
 function start(env: Record<string, string | undefined>) {
   const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', ...env },
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];

@@ -24,7 +24,14 @@ export async function startNode(env: Record<string, string | undefined>): Promis
     startProgram(process.execPath, [MAIN], {
       ready: /Parley is ready at/,
       spawn: {
-        env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), JWT_SECRET: TEST_SECRET, ...env },
+        env: {
+          PATH: process.env.PATH,
+          NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+          HOST: '127.0.0.1',
+          PORT: String(port),
+          JWT_SECRET: TEST_SECRET,
+          ...env,
+        },
       },
     });
   let child = await start();
