@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     name: 'browser',
     include: ['**/*.test.ts'],
-    globalSetup: ['support/build.setup.ts'],
+    globalSetup: ['support/build.setup.ts', 'support/data.setup.ts'],
     setupFiles: ['support/failure.setup.ts'],
     // A loaded machine takes a while to start a database; nothing here waits for time to pass.
     testTimeout: 120_000,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cpSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -29,7 +30,7 @@ export function testDatabaseKind(): 'embedded' | 'postgres' {
 /** Copies the template that the global setup made, on the kind of database that this run uses. */
 export async function createTestDatabase(kind: 'embedded' | 'postgres' = testDatabaseKind()): Promise<TestDatabase> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-test-'));
-  const copy = kind === 'postgres' ? await copyOnServer() : await copyFolder(dataDir);
+  const copy = kind === 'postgres' ? await copyOnServer() : copyFolder(dataDir);
   const { databaseUrl } = copy;
   return {
     kind,
@@ -54,8 +55,9 @@ async function copyOnServer(): Promise<Copy> {
   return { databaseUrl: url.href, drop: () => runOnServer(admin, `DROP DATABASE ${name} WITH (FORCE)`) };
 }
 
-async function copyFolder(dataDir: string): Promise<Copy> {
-  await cp(required('PARLEY_TEST_EMBEDDED_TEMPLATE'), join(dataDir, 'pglite'), { recursive: true });
+function copyFolder(dataDir: string): Copy {
+  // A thousand small files: Node's asynchronous copy takes three times as long as this one.
+  cpSync(required('PARLEY_TEST_EMBEDDED_TEMPLATE'), join(dataDir, 'pglite'), { recursive: true });
   return { databaseUrl: undefined, drop: () => Promise.resolve() };
 }
 
