@@ -10,7 +10,7 @@ const GRACE_MS = 5_000;
 /** @type {readonly NodeJS.Signals[]} */
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** Where Node keeps what it compiled, so that the same program starts faster the next time; whose own setting there is, that one. */
+/** Where Node keeps what it compiled, so that a program starts faster the next time. A setting of one's own goes before it. */
 export function compileCache() {
   return { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? inRoot('.cache', 'compiled') };
 }
