@@ -47,7 +47,7 @@ describe('gathered calls', () => {
     const next = call(3);
     batches[0]!.end(new Error('away'));
     expect(await Promise.all(calls)).toEqual(['away', 'away']);
-    await turn();
+    await expect.poll(() => batches.length).toBe(2);
     batches[1]!.end();
     expect(await next).toBe('3');
   });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endOfTurn } from './end-of-turn.ts';
 
 interface Waiting<Input, Output> {
@@ -8,6 +9,9 @@ interface Waiting<Input, Output> {
 
 /** Most calls that go together. */
 const MOST = 500;
+/** How long nothing is begun after a batch of several, as often as it took. */
+const REST = 2;
+const LONGEST_REST_MS = 20;
 
 /**
  * Calls that wait at the same moment go together: one is carried out at once, and those that come while it runs are the
@@ -27,12 +31,15 @@ export function gatherCalls<Input, Output>(
     for (await endOfTurn(); waiting.length > 0; await endOfTurn()) {
       const batch = waiting.slice(0, MOST);
       waiting = waiting.slice(MOST);
+      const started = performance.now();
       try {
         const outputs = await work(batch.map(({ input }) => input));
         for (const [index, { resolve }] of batch.entries()) resolve(outputs[index]!);
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
+      // Where many come, more of them come together the next time: small batches would cost most of what one alone does.
+      if (batch.length > 1) await sleep(Math.min(LONGEST_REST_MS, REST * (performance.now() - started)));
     }
     isRunning = false;
   };
