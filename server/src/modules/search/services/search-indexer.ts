@@ -23,10 +23,12 @@ const SWEEP_EVERY_MS = 10 * 60_000;
 const SWEEP_PAGE = 500;
 
 /**
- * How long it rests for each moment that it worked, while messages are being sent and else. Indexing costs the database
+ * How long it rests for each moment that it worked, while this server is in use and else. Indexing costs the database
  * more than the message itself, and whoever searches brings the index up to date for what the search is about.
  */
-const REST = { whileSending: 19, else: 1 };
+const REST = { whileInUse: 19, else: 1 };
+/** The share of a rest in which the event loop had something to do: from here on the server is in use. */
+const IN_USE = 0.1;
 
 /** Characters. */
 const LONG_TEXT = 1_000;
@@ -103,13 +105,15 @@ export class SearchIndexer {
   /** Step by step, with a rest after each. */
   async #catchUpGently(conversationIds: readonly string[]): Promise<void> {
     const { signal } = this.#stopping;
-    while (!signal.aborted) {
+    for (let inUse = false; !signal.aborted; ) {
       const started = performance.now();
       const backlogs = await this.#deps.repository.findBacklog(conversationIds);
       if (backlogs.length === 0) return;
       await this.#take(backlogs);
-      const share = this.#deps.isSending() ? REST.whileSending : REST.else;
+      const share = inUse || this.#deps.isSending() ? REST.whileInUse : REST.else;
+      const before = performance.eventLoopUtilization();
       await delay(share * (performance.now() - started), undefined, { signal, ref: false }).catch(() => {});
+      inUse = performance.eventLoopUtilization(before).utilization > IN_USE;
     }
   }
 
