@@ -258,8 +258,12 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     if (connected.length === 0) return;
     const present = await this.#reader.findPresent(conversationId, connected);
     if (!present || present.members.length === 0 || this.#followers.has(conversationId)) return;
+    // Who is just connecting reads their memberships anew, and is told of none that they begin with.
+    const following = present.members.filter(({ userId }) => this.#isFollowing(userId));
+    if (following.length < present.members.length) this.#reloads += 1;
+    if (following.length === 0) return;
     const follower = this.#follow(conversationId, present.rev);
-    const welcome = present.members.filter((member) => this.#addMember(follower, member));
+    const welcome = following.filter((member) => this.#addMember(follower, member));
     if (follower.members.size === 0) this.#unfollow(follower);
     this.#welcome(
       follower,
@@ -572,6 +576,11 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const isTyping = name === 'typing:started' || name === 'typing:stopped';
     const except = isTyping ? new Set([...hidden, payload.userId]) : hidden;
     follower.addUntold(encodeEvent(name, payload), except.size === 0 ? null : except);
+  }
+
+  /** With at least one connection that was told `ready`. */
+  #isFollowing(userId: string): boolean {
+    return [...(this.#people.get(userId)?.sockets ?? [])].some((socket) => socket.data.isFollowing);
   }
 
   #isMember(conversationId: string, userId: string): boolean {
