@@ -176,7 +176,7 @@ describe('searching', () => {
   it('goes on after a page of the best as if no better one had come since', async () => {
     const [ann] = await world.people('ann');
     const cid = await world.create('group', ann);
-    const texts = [3, 1, 4, 1, 5, 2].map((times) => 'fig '.repeat(times) + 'and much else');
+    const texts = [3, 1, 4, 1, 5, 2].map((times) => `${'fig '.repeat(times)}and much else`);
     for (const text of texts) await ann.send(cid, text);
     const wanted = await textsOf(ann, 'fig', { order: 'best' });
     expect(wanted[0]).toContain('fig fig fig fig fig');
