@@ -15,7 +15,8 @@ const LONGEST_REST_MS = 20;
 
 /**
  * Calls that wait at the same moment go together: one is carried out at once, and those that come while it runs are the
- * next. So a thousand people who connect together cost a few queries, and one alone waits for nobody.
+ * next. So a thousand people who connect together cost a few queries. One alone waits for nobody; whoever comes after
+ * several waits 20 ms more at most.
  *
  * @param work answers each input at its place. It begins after the call it is for, so it may stand for a read that must
  *   not be older. Where it fails, everyone in it gets the error; no call is made twice.
