@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import compress from '@fastify/compress';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import { API_PREFIX, CAPS } from '@parley/protocol';
 import {
   type FastifyBaseLogger,
@@ -14,6 +13,7 @@ import {
   fastify,
   LogController,
 } from 'fastify';
+import helmet from 'helmet';
 import type { Config } from '../config.ts';
 import { logFailure, toAppError } from '../middleware/error-handler.ts';
 import { requestIdOf, trustFunction } from '../middleware/request-context.ts';
@@ -78,7 +78,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   acceptJsonOnly(server);
   const knownPaths = collectPaths(server);
 
+  const securityHeaders = collectSecurityHeaders();
   server.addHook('onRequest', async (request, reply) => {
+    reply.headers(securityHeaders);
     reply.header('x-request-id', request.id);
     if (isClosing()) {
       reply.header('connection', 'close');
@@ -113,10 +115,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // There is no handler for unknown paths here: the hook above refuses them, but for those that the page answers
   // (page.routes.ts).
 
-  await server.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: CONTENT_POLICY },
-    strictTransportSecurity: { maxAge: 15_552_000, includeSubDomains: false },
-  });
   // Where a route says so. What callers send is never unpacked: a few bytes may be gigabytes.
   await server.register(compress, { global: false });
   if (config.corsOrigins.length > 0) {
@@ -158,6 +156,25 @@ const CONTENT_POLICY = {
   formAction: ["'self'"],
   frameAncestors: ["'none'"],
 };
+
+/** What Helmet says on every answer. It is asked once: as a plugin it works all of it out anew for each request. */
+function collectSecurityHeaders(): Record<string, string> {
+  const headers: Record<string, string> = {};
+  const protect = helmet({
+    contentSecurityPolicy: { useDefaults: false, directives: CONTENT_POLICY },
+    strictTransportSecurity: { maxAge: 15_552_000, includeSubDomains: false },
+  });
+  const answer = {
+    setHeader: (name: string, value: string) => {
+      headers[name.toLowerCase()] = value;
+    },
+    removeHeader: () => {},
+  };
+  protect({} as IncomingMessage, answer as unknown as ServerResponse, (error) => {
+    if (error) throw error;
+  });
+  return headers;
+}
 
 /** Only JSON in UTF-8; no body at all is `undefined`, whatever the content type says. */
 function acceptJsonOnly(server: FastifyInstance): void {

@@ -31,8 +31,13 @@ describe('createLogger', () => {
 
   it('never writes secrets or what people wrote', () => {
     const { lines, logger } = record({ logLevel: 'info', environment: 'production' });
-    logger.info({ token: 'canary', headers: { authorization: 'canary' }, message: { content: 'canary' } }, 'x');
+    const event = { token: 'canary', headers: { authorization: 'canary' }, list: [{ content: 'canary', id: 1 }] };
+    logger.info(event, 'x');
+    logger.child({ auth: { secret: 'canary' }, token: 'canary', userId: 'ann' }).info('y');
     expect(JSON.stringify(lines)).not.toContain('canary');
+    expect(lines[0]).toMatchObject({ token: '[redacted]', list: [{ id: 1 }] });
+    expect(lines[1]).toMatchObject({ userId: 'ann' });
+    expect(event.headers.authorization).toBe('canary');
   });
 
   it('writes of an error what helps, and nothing that a driver hung on it', () => {
