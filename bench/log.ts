@@ -7,10 +7,11 @@
  * --write   puts the results into docs/performance.md
  */
 import { parseArgs } from 'node:util';
-import { Prisma, type PrismaClient } from '../server/prisma/generated/client.ts';
+import type { PrismaClient } from '../server/prisma/generated/client.ts';
 import { type Database, openDatabase } from '../server/src/infrastructure/database.ts';
 import { ConversationsRepository } from '../server/src/modules/messaging/repositories/conversations.repository.ts';
 import { type AppendCommand, MessageLog } from '../server/src/modules/messaging/repositories/message-log.ts';
+import type { RowOpener } from '../server/src/modules/messaging/repositories/rows.ts';
 import { newId } from '../server/src/utils/ids.ts';
 import { runOnServer } from '../server/test/support/database.ts';
 import { silentLogger } from '../server/test/support/logger.ts';
@@ -35,6 +36,8 @@ const SIZES = flags.quick
   : { roundMs: 4_000, messages: 1_000_000, reads: 1_000 };
 const LISTED = { conversations: 500, page: 50 };
 const GOAL = 10;
+/** None of the conversations is confidential. */
+const PLAIN: RowOpener = { open: (row) => row };
 
 /** Stores one message; resolves once it is durable. */
 type Send = (command: AppendCommand) => Promise<unknown>;
@@ -217,15 +220,15 @@ async function checkLog(prisma: PrismaClient): Promise<void> {
 
 // ── the list ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async function measureList({ prisma }: Database, databaseUrl: string) {
+async function measureList(database: Database, databaseUrl: string) {
   const { conversations, page } = LISTED;
   const start = performance.now();
-  await seedDatabase({ prisma, databaseUrl }, (database) =>
-    seedHistory(database, { conversations, messages: SIZES.messages }),
+  await seedDatabase({ prisma: database.prisma, databaseUrl }, (seeded) =>
+    seedHistory(seeded, { conversations, messages: SIZES.messages }),
   );
   console.log(`${format(SIZES.messages)} messages made in ${format((performance.now() - start) / 1_000)} s`);
 
-  const repository = new ConversationsRepository(prisma, (row) => row);
+  const repository = new ConversationsRepository(database, PLAIN);
   const read = () => repository.findPage(READER, 'all', undefined, page);
   const times: number[] = [];
   for (let count = 0; count < SIZES.reads; count += 1) {
@@ -234,8 +237,8 @@ async function measureList({ prisma }: Database, databaseUrl: string) {
     times.push(performance.now() - began);
     if (views.length !== page) throw new Error(`the list has ${views.length} entries`);
   }
-  const plan = await explain(prisma, (client) =>
-    new ConversationsRepository(client, (row) => row).findPage(READER, 'all', undefined, page),
+  const plan = await explain(database, (explained) =>
+    new ConversationsRepository(explained, PLAIN).findPage(READER, 'all', undefined, page),
   );
   // One that was planned for an empty table and never carried out (keys of confidential conversations) is none.
   const hasSeqScan = /Seq Scan on [^(]*\(actual/.test(plan);
@@ -250,13 +253,15 @@ async function measureList({ prisma }: Database, databaseUrl: string) {
 }
 
 /** The plan of the one query that `read` makes, as it was carried out. */
-async function explain(prisma: PrismaClient, read: (client: PrismaClient) => Promise<unknown>): Promise<string> {
+async function explain(database: Database, read: (database: Database) => Promise<unknown>): Promise<string> {
   let plan: { 'QUERY PLAN': string }[] = [];
-  const queryRaw = async (strings: TemplateStringsArray, ...values: unknown[]): Promise<[{ views: null }]> => {
-    const query = Prisma.sql(strings, ...values);
-    plan = await prisma.$queryRaw`EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ${query}`;
-    return [{ views: null }];
+  const query: Database['query'] = async ({ name, text }, values) => {
+    plan = await database.query(
+      { name: `${name}_plan`, text: `EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ${text}` },
+      values,
+    );
+    return [];
   };
-  await read({ $queryRaw: queryRaw } as unknown as PrismaClient);
-  return plan.map((row) => row['QUERY PLAN']).join('\n');
+  await read({ ...database, query });
+  return plan.map((line) => line['QUERY PLAN']).join('\n');
 }

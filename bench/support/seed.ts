@@ -72,14 +72,17 @@ export async function seedHistory(
   for (let from = 0; from < each * conversations; from += piece) {
     await prisma.$executeRaw`
       INSERT INTO "Message" (id, "conversationId", seq, rev, "senderId", content, "clientMessageId", "requestDigest",
-        "createdAt", "deletedAt", "deletedBy")
+        "createdAt", "deletedAt", "deletedBy", "hasExtras")
       SELECT overlay(${numberedId(2, 0)} placing lpad(to_hex(n), 12, '0') from 25)::uuid,
         overlay(${first} placing lpad(to_hex(n % ${conversations}::int), 12, '0') from 25)::uuid,
         n / ${conversations}::int + 1, n / ${conversations}::int + 2,
         CASE WHEN (n / ${conversations}::int) % 10 = 0 THEN ${READER} ELSE 'writer' END,
         CASE WHEN n % 100 <> 99 THEN 'Message number ' || n || ', as long as many a line that people write each other.' END,
         'key-' || n, md5(n::text), now() - interval '1 year' + n * interval '30 seconds',
-        CASE WHEN n % 100 = 99 THEN now() END, CASE WHEN n % 100 = 99 THEN 'writer' END
+        CASE WHEN n % 100 = 99 THEN now() END, CASE WHEN n % 100 = 99 THEN 'writer' END,
+        -- What comes beside them below.
+        (n / ${conversations}::int + 1) % 100 = 7 OR (n / ${conversations}::int + 1) % 20 = 3
+          OR (n / ${conversations}::int + 1) % 50 = 5
       FROM generate_series(${from}::int, ${Math.min(from + piece, each * conversations) - 1}::int) n`;
   }
   await buildIndexes();

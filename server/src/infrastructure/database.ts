@@ -20,7 +20,7 @@ export interface Database {
   /** Connections: open, open and free, and requests waiting for one. */
   stats(): { total: number; idle: number; waiting: number };
   /**
-   * Runs one statement, prepared once for each connection, without Prisma in between: for the one statement of which there
+   * Runs one statement, prepared once for each connection, without Prisma in between: for the few statements of which there
    * are so many that what Prisma adds to each is seen. Fails as Prisma's calls do (`classifyDatabaseError`).
    */
   query<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;

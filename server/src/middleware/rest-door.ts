@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Actor } from '../utils/actor.ts';
 import { AppError } from '../utils/app-error.ts';
-import { JsonText } from '../utils/json-text.ts';
+import { JsonBytes } from '../utils/json-bytes.ts';
 import type { Logger } from '../utils/logger.ts';
 import type { Authenticate } from './authenticate.ts';
 import { parseInput, toAppError } from './error-handler.ts';
@@ -37,7 +37,7 @@ export interface RouteCall<Name extends RouteName> {
 /** What a route answers: a status of its table with the body that stands there. A `null` body is sent as none. */
 export interface RouteAnswer<Name extends RouteName> {
   readonly status: keyof Definition<Name>['answers'] & number;
-  readonly body: AnswerBody<Definition<Name>['answers']> | JsonText;
+  readonly body: AnswerBody<Definition<Name>['answers']> | JsonBytes;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -98,7 +98,7 @@ function bindRoute(server: FastifyInstance, name: RouteName, handler: Handler, d
         const { status, body, headers } = await handler(callOf(request, name));
         if (headers) reply.headers(headers);
         reply.code(status);
-        if (body instanceof JsonText) return reply.type('application/json; charset=utf-8').send(body.text);
+        if (body instanceof JsonBytes) return reply.type('application/json; charset=utf-8').send(body.bytes);
         return body ?? reply.send();
       } catch (error) {
         throw await refusalOf(request, error, limits);

@@ -1,5 +1,7 @@
-import type { Message, Page, Problem } from '@parley/protocol';
+import type { Conversation, Message, Page, Problem } from '@parley/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { upload } from '../support/files.ts';
+import { recordStatements } from '../support/statements.ts';
 import { type Person, useWorld } from '../support/world.ts';
 
 const world = useWorld();
@@ -111,7 +113,69 @@ describe('a page of history', () => {
   });
 });
 
+describe('a page', () => {
+  it('EDIT-1 DEL-1 REA-1 has of each message all that it has by itself, wherever the page begins', async () => {
+    const [bob] = await world.people('bob');
+    const id = await world.create('group', ann, bob);
+    const path = `/conversations/${id}/messages`;
+    const file = (await upload({ url: world.app.url, user: ann.id }, new TextEncoder().encode('a file'))).body;
+    const plain = await ann.send(id, 'plain');
+    await ann.send(id, 'an answer', { replyToId: plain.id });
+    await ann.send(id, 'a mention', { mentions: [bob.id] });
+    await ann.send(id, 'with a file', { attachmentIds: [file.id] });
+    await ann.send(id, 'with metadata', { metadata: { color: 'red' } });
+    await ann.send(id, 'a <script>bad()</script>word');
+    const edited = await ann.send(id, 'before');
+    await ann.rest.patch(`${path}/${edited.id}`, { content: 'after' });
+    const liked = await ann.send(id, 'liked');
+    await bob.rest.put(`${path}/${liked.id}/reactions/${encodeURIComponent('👍')}`);
+    const once = await ann.send(id, 'liked once');
+    await bob.rest.put(`${path}/${once.id}/reactions/${encodeURIComponent('👍')}`);
+    await bob.rest.delete(`${path}/${once.id}/reactions/${encodeURIComponent('👍')}`);
+    const gone = await ann.send(id, 'gone', { mentions: [bob.id] });
+    await ann.rest.delete(`${path}/${gone.id}`);
+
+    const { items } = await ann.get<Page<Message>>(path);
+    expect(items).toMatchObject([
+      { content: 'plain', reactions: [], attachments: [], mentions: [], metadata: null, replyTo: null },
+      { replyTo: { id: plain.id, content: 'plain' } },
+      { mentions: [bob.id] },
+      { attachments: [{ id: file.id }] },
+      { metadata: { color: 'red' } },
+      { content: 'a word', sanitized: true },
+      { content: 'after', editedAt: expect.stringMatching(/Z$/) },
+      { reactions: [{ emoji: '👍', count: 1, userIds: [bob.id] }] },
+      { content: 'liked once', reactions: [] },
+      { content: null, mentions: [], deletedAt: expect.stringMatching(/Z$/), deletedBy: ann.id },
+    ]);
+    for (const message of items) expect(await ann.get(`${path}/${message.id}`)).toEqual(message);
+    for (const query of ['?before=11', '?after=0', '?around=5&limit=20']) {
+      expect((await bob.get<Page<Message>>(`${path}${query}`)).items, query).toEqual(items);
+    }
+    const { items: list } = await bob.get<Page<Conversation>>('/conversations');
+    expect(list.find((one) => one.id === id)?.lastMessage).toEqual(items.at(-1));
+  });
+});
+
 describe('a page that is kept ready', () => {
+  it('is read once, however many open the conversation together', async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `reader${index}`);
+    const [owner, ...others] = await world.people('owner', ...names);
+    const id = await world.create('group', owner!, ...others);
+    await owner!.send(id, 'one');
+    // Known from here on, so that no call has to enter them first.
+    await Promise.all(others.map((other) => other.get('/me')));
+    const open = (other: Person) => other.get<Page<Message>>(`/conversations/${id}/messages`);
+    const pagesRead = async () => {
+      const statements = await recordStatements(async () => {
+        const pages = await Promise.all(others.map(open));
+        for (const { items } of pages) expect(items).toMatchObject([{ content: 'one' }]);
+      });
+      return statements.filter(({ text }) => text.includes('AS "sentAt"')).length;
+    };
+    expect([await pagesRead(), await pagesRead()]).toEqual([1, 0]);
+  });
+
   it('DEL-1 EDIT-1 shows at once what happened, and never what is deleted; ACC-2 nothing of it is for others', async () => {
     const [owner, friend, stranger] = await world.people('owner', 'friend', 'stranger');
     const id = await world.create('group', owner, friend);

@@ -109,9 +109,9 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
   const { seals, files: fileSeals } = deps.confidential;
   const opener = new MessageOpener({ seals, files: fileSeals, logger });
   const changes = new ChangesRepository(prisma, opener.open);
-  const conversationsRepository = new ConversationsRepository(prisma, opener.open);
+  const conversationsRepository = new ConversationsRepository(deps.database, opener);
   const participants = new ParticipantsRepository(prisma);
-  const messages = new MessagesRepository(prisma, opener);
+  const messages = new MessagesRepository(deps.database, opener);
   const conversationLog = new ConversationLog({ prisma, nodeId });
   const messageLog = new MessageLog({
     database: deps.database,

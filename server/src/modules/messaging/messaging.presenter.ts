@@ -11,22 +11,28 @@ import {
 } from '@parley/protocol';
 import type {
   AttachmentRow,
-  ConversationRow,
   MembershipCounts,
-  MessageRow,
-  ParticipantRow,
+  OwnParticipantRow,
   ReplyRow,
+  SharedParticipantRow,
+  ShownConversationRow,
+  ShownMessageRow,
 } from './repositories/rows.ts';
 
 /** ISO 8601 in UTC with milliseconds, from any form of time that a query answers with. */
 export function presentTime(time: string): string;
 export function presentTime(time: string | null): string | null;
 export function presentTime(time: string | null): string | null {
-  return time === null ? null : new Date(time).toISOString();
+  if (time === null) return null;
+  // As our connections write times, in UTC with no more than milliseconds: a date object for each would cost a hundred times as much.
+  const written = UTC_TIME.exec(time);
+  return written ? `${written[1]}T${written[2]}.${(written[3] ?? '').padEnd(3, '0')}Z` : new Date(time).toISOString();
 }
 
+const UTC_TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,3}))?(?:Z|\+00(?::00)?)$/;
+
 /** A message in wire shape. A deleted one has nothing left but its place (DEL-1). */
-export function presentMessage(row: MessageRow): Message {
+export function presentMessage(row: ShownMessageRow): Message {
   const deleted = row.deletedAt !== null;
   return {
     id: row.id,
@@ -95,12 +101,6 @@ function preview(content: string): string {
     .join('');
 }
 
-/** What of a membership everybody in the conversation sees. */
-type SharedParticipantRow = Pick<
-  ParticipantRow,
-  'userId' | 'role' | 'joinedAt' | 'leftAt' | 'lastReadSeq' | 'lastDeliveredSeq' | 'silencedUntil' | 'rev'
->;
-
 export function presentParticipant(row: SharedParticipantRow, user: User | undefined): Participant {
   return {
     user: user ?? { id: row.userId, name: row.userId, avatarUrl: null },
@@ -129,8 +129,8 @@ export function withoutPointers(participants: Participant[], cutOff: ReadonlySet
 
 /** A conversation as everybody in it sees it. */
 export function presentConversation(
-  row: ConversationRow,
-  lastMessage: MessageRow | null,
+  row: ShownConversationRow,
+  lastMessage: ShownMessageRow | null,
   participants?: Participant[],
 ): SharedConversation {
   return {
@@ -153,7 +153,7 @@ export function presentConversation(
   };
 }
 
-export function presentMembership(row: ParticipantRow, counts: MembershipCounts): Membership {
+export function presentMembership(row: OwnParticipantRow, counts: MembershipCounts): Membership {
   return {
     role: row.role,
     joinedAt: presentTime(row.joinedAt),

@@ -10,7 +10,7 @@ import { UsersService } from './users.service.ts';
 export type { UsersService } from './users.service.ts';
 
 export interface UsersModuleDeps {
-  database: Pick<Database, 'prisma'>;
+  database: Pick<Database, 'prisma' | 'query'>;
   config: Pick<Config, 'identity' | 'jwtIssuer' | 'jwtAudience' | 'directory' | 'encryptionKeys'>;
   limits: LimitGuard;
   /** Removes markup from a name and trims it. */

@@ -1,5 +1,5 @@
 import type { User } from '@parley/protocol';
-import type { Database } from '../../infrastructure/database.ts';
+import type { Database, Statement } from '../../infrastructure/database.ts';
 
 /** A person as the directory has them. */
 export type UserRow = Pick<User, 'id' | 'name' | 'avatarUrl'>;
@@ -23,8 +23,14 @@ export interface FindUsersOptions {
 
 export type UsersRepository = ReturnType<typeof createUsersRepository>;
 
+/** People are looked up with nearly everything that is read. */
+const PEOPLE: Statement = {
+  name: 'parley_people',
+  text: `SELECT id, name, "avatarUrl" FROM "User" WHERE id = ANY ($1::text[])`,
+};
+
 /** The directory's table, and the settings that identity keeps in the database. */
-export function createUsersRepository({ prisma }: Pick<Database, 'prisma'>) {
+export function createUsersRepository({ prisma, query }: Pick<Database, 'prisma' | 'query'>) {
   return {
     /**
      * Enters people, or writes what is new; of several entries of one person the last. One atomic statement, in order of
@@ -81,9 +87,7 @@ export function createUsersRepository({ prisma }: Pick<Database, 'prisma'>) {
     },
 
     async findMany(ids: readonly string[]): Promise<UserRow[]> {
-      if (ids.length === 0) return [];
-      return prisma.$queryRaw<UserRow[]>`
-        SELECT "id", "name", "avatarUrl" FROM "User" WHERE "id" = ANY(${[...ids]}::text[])`;
+      return ids.length === 0 ? [] : query<UserRow>(PEOPLE, [ids]);
     },
 
     /** Ordered by name, then id. */

@@ -1,18 +1,34 @@
 import type { ConversationsQuery, ConversationType, Metadata } from '@parley/protocol';
 import { CAPS } from '@parley/protocol';
 import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
+import type { Database, Statement } from '../../../infrastructure/database.ts';
 import { withRetries } from '../../../infrastructure/database-errors.ts';
 import type { WrappedKey } from '../../../infrastructure/key-ring.ts';
-import type { ConversationRow, MembershipCounts, MessageRow, ParticipantRow } from './rows.ts';
-import { lastMessageJson, mentionCount, unreadCount } from './sql.ts';
+import { MESSAGE_COLUMNS, type MessageColumns, messageFrom } from './message-columns.ts';
+import type {
+  ConversationRow,
+  MembershipCounts,
+  OwnParticipantRow,
+  ParticipantRow,
+  RowOpener,
+  SharedParticipantRow,
+  ShownConversationRow,
+  ShownMessageRow,
+} from './rows.ts';
+import { lastMessageJson, MENTION_COUNT, mentionCount, UNREAD_COUNT, unreadCount } from './sql.ts';
 
 /** A conversation with what the asking person sees beside it. `mine` is null for somebody who is not in it. */
 export interface ConversationView {
-  conversation: ConversationRow;
-  lastMessage: MessageRow | null;
+  conversation: ShownConversationRow;
+  lastMessage: ShownMessageRow | null;
   /** The first present participants. */
-  participants: ParticipantRow[];
-  mine: (ParticipantRow & MembershipCounts) | null;
+  participants: SharedParticipantRow[];
+  mine: (OwnParticipantRow & MembershipCounts) | null;
+}
+
+/** A conversation of a list, and its place there. */
+export interface ListedView extends ConversationView {
+  readonly place: ActivityPlace;
 }
 
 export interface NewConversation {
@@ -33,32 +49,103 @@ export interface ActivityPlace {
   readonly id: string;
 }
 
-const activity = Prisma.sql`coalesce(c."lastMessageAt", c."createdAt")`;
+const ACTIVITY = `coalesce(c."lastMessageAt", c."createdAt")`;
 
 /** The people shown with a conversation: in order of joining, so that the list stays the same between reads. */
-const firstParticipants = Prisma.sql`
-  (SELECT json_agg(to_json(f) ORDER BY f."joinedAt", f."userId") FROM (
-    SELECT * FROM "ConversationParticipant" f
+const FIRST_PARTICIPANTS = `
+  (SELECT coalesce(json_agg(f ORDER BY f."joinedAt", f."userId"), '[]') FROM (
+    SELECT "userId", role, "joinedAt", "leftAt", "lastReadSeq", "lastDeliveredSeq", "silencedUntil", rev
+    FROM "ConversationParticipant" f
     WHERE f."conversationId" = c.id AND f."leftAt" IS NULL
     ORDER BY f."joinedAt", f."userId" LIMIT ${CAPS.participantsInConversation}) f)`;
+const firstParticipants = Prisma.raw(FIRST_PARTICIPANTS);
 
 const viewJson = Prisma.sql`
   json_build_object(
     'conversation', to_json(c),
     'lastMessage', ${lastMessageJson},
-    'participants', coalesce(${firstParticipants}, '[]'),
+    'participants', ${firstParticipants},
     'mine', CASE WHEN p."userId" IS NOT NULL AND p."leftAt" IS NULL THEN (
       SELECT to_json(mine)
       FROM (SELECT p.*, ${unreadCount} AS "unreadCount", ${mentionCount} AS "mentionCount") mine) END)`;
 
-export class ConversationsRepository {
-  readonly #prisma: PrismaClient;
-  readonly #open: (row: MessageRow) => MessageRow;
+/** Whose are in a list: a condition on one's own participant `p`, and on the conversation `c`. */
+const LISTED: { readonly [Filter in ConversationsQuery['filter']]: { readonly own: string; readonly all?: string } } = {
+  all: { own: 'AND p."archivedAt" IS NULL' },
+  archived: { own: 'AND p."archivedAt" IS NOT NULL' },
+  pinned: { own: 'AND p."pinnedAt" IS NOT NULL' },
+  unread: {
+    own: '',
+    all: `AND (
+      SELECT ${UNREAD_COUNT} > 0 FROM "ConversationParticipant" p WHERE p."conversationId" = c.id AND p."userId" = $1)`,
+  },
+};
 
-  /** @param open opens a message of a confidential conversation; see `MessageOpener`. */
-  constructor(prisma: PrismaClient, open: (row: MessageRow) => MessageRow) {
-    this.#prisma = prisma;
-    this.#open = open;
+/**
+ * One page of somebody's list. It is found first, from the rows alone; what is shown beside it is read for the page only, as
+ * columns where they cost less than JSON.
+ *
+ * $1 who asks, $2 how many; $3 and $4 a place to go on from.
+ */
+function listStatement(filter: ConversationsQuery['filter'], goesOn: boolean): Statement {
+  const { own, all = '' } = LISTED[filter];
+  return {
+    name: `parley_list_${filter}${goesOn ? '_on' : ''}`,
+    text: `
+      SELECT c.id, c.type, c.title, c."avatarUrl", c.metadata, c.confidential, c."slowModeSeconds", c."readOnly",
+        c."createdBy", c."createdAt"::text, c."updatedAt"::text, c."lastSeq"::float8, c.rev::float8, c."participantCount",
+        page.at::text, p.role, p."joinedAt"::text, p."lastReadSeq"::float8, p."lastDeliveredSeq"::float8,
+        p."mutedUntil"::text, p."pinnedAt"::text, p."archivedAt"::text, p.notify,
+        ${UNREAD_COUNT} AS "unreadCount", ${MENTION_COUNT} AS "mentionCount", ${FIRST_PARTICIPANTS} AS participants,
+        ${MESSAGE_COLUMNS}
+      FROM (
+        SELECT c.id, ${ACTIVITY} AS at
+        FROM "Conversation" c
+        -- By their ids, all at once: a join might be planned as a scan of everybody's conversations, and a look-up for each
+        -- takes twice the time.
+        WHERE c.id = ANY (ARRAY(
+          SELECT p."conversationId" FROM "ConversationParticipant" p
+          WHERE p."userId" = $1 AND p."leftAt" IS NULL ${own}))
+          AND c."deletedAt" IS NULL ${all} ${goesOn ? `AND (${ACTIVITY}, c.id) < ($3::timestamptz, $4::uuid)` : ''}
+        ORDER BY at DESC, c.id DESC LIMIT $2
+      ) page
+      CROSS JOIN LATERAL (SELECT * FROM "Conversation" WHERE id = page.id OFFSET 0) c
+      CROSS JOIN LATERAL (
+        SELECT * FROM "ConversationParticipant" WHERE "conversationId" = page.id AND "userId" = $1 OFFSET 0
+      ) p
+      LEFT JOIN LATERAL (
+        SELECT * FROM "Message" WHERE "conversationId" = page.id AND seq = c."lastSeq" OFFSET 0
+      ) m ON true
+      ORDER BY page.at DESC, page.id DESC`,
+  };
+}
+
+type ListRow = ShownConversationRow &
+  Omit<OwnParticipantRow & MembershipCounts & MessageColumns, 'messageId'> & {
+    readonly at: string;
+    readonly participants: SharedParticipantRow[];
+    /** Null where nothing was ever sent. */
+    readonly messageId: string | null;
+  };
+
+const ACCESS: Statement = {
+  name: 'parley_access',
+  text: `
+    SELECT to_json(c) AS conversation, CASE WHEN p."userId" IS NOT NULL THEN to_json(p) END AS participant
+    FROM "Conversation" c
+    LEFT JOIN "ConversationParticipant" p ON p."conversationId" = c.id AND p."userId" = $2
+    WHERE c.id = $1::uuid AND c."deletedAt" IS NULL`,
+};
+
+export class ConversationsRepository {
+  readonly #database: Pick<Database, 'query'>;
+  readonly #prisma: PrismaClient;
+  readonly #opener: RowOpener;
+
+  constructor(database: Pick<Database, 'prisma' | 'query'>, opener: RowOpener) {
+    this.#database = database;
+    this.#prisma = database.prisma;
+    this.#opener = opener;
   }
 
   /** The conversation and what the person is in it; `participant` may be one who left. Null: no such conversation. */
@@ -66,12 +153,10 @@ export class ConversationsRepository {
     conversationId: string,
     userId: string,
   ): Promise<{ conversation: ConversationRow; participant: ParticipantRow | null } | null> {
-    const [row] = await this.#prisma.$queryRaw<{ conversation: ConversationRow; participant: ParticipantRow | null }[]>`
-      SELECT /* parley:once */ to_json(c) AS conversation,
-        CASE WHEN p."userId" IS NOT NULL THEN to_json(p) END AS participant
-      FROM "Conversation" c
-      LEFT JOIN "ConversationParticipant" p ON p."conversationId" = c.id AND p."userId" = ${userId}
-      WHERE c.id = ${conversationId}::uuid AND c."deletedAt" IS NULL`;
+    const [row] = await this.#database.query<{ conversation: ConversationRow; participant: ParticipantRow | null }>(
+      ACCESS,
+      [conversationId, userId],
+    );
     return row ?? null;
   }
 
@@ -102,41 +187,17 @@ export class ConversationsRepository {
     filter: ConversationsQuery['filter'],
     place: ActivityPlace | undefined,
     limit: number,
-  ): Promise<ConversationView[]> {
-    const conditions = {
-      all: Prisma.sql`AND p."archivedAt" IS NULL`,
-      archived: Prisma.sql`AND p."archivedAt" IS NOT NULL`,
-      pinned: Prisma.sql`AND p."pinnedAt" IS NOT NULL`,
-      unread: Prisma.empty,
-    };
-    const onlyUnread =
-      filter === 'unread'
-        ? Prisma.sql`AND (
-            SELECT ${unreadCount} > 0 FROM "ConversationParticipant" p
-            WHERE p."conversationId" = c.id AND p."userId" = ${userId})`
-        : Prisma.empty;
-    const beyond = place
-      ? Prisma.sql`AND (${activity}, c.id) < (${place.at}::timestamptz, ${place.id}::uuid)`
-      : Prisma.empty;
-    // The page is found first, from the rows alone; what is shown beside it is read for the page only.
-    const [row] = await this.#prisma.$queryRaw<[{ views: ConversationView[] | null }]>`
-      SELECT /* parley:once */ json_agg(${viewJson} ORDER BY page.at DESC, page.id DESC) AS views
-      FROM (
-        SELECT c.id, ${activity} AS at
-        FROM "Conversation" c
-        -- By their ids, all at once: a join might be planned as a scan of everybody's conversations, and a look-up for each
-        -- takes twice the time.
-        WHERE c.id = ANY (ARRAY(
-          SELECT p."conversationId" FROM "ConversationParticipant" p
-          WHERE p."userId" = ${userId} AND p."leftAt" IS NULL ${conditions[filter]}))
-          AND c."deletedAt" IS NULL ${onlyUnread} ${beyond}
-        ORDER BY at DESC, c.id DESC LIMIT ${limit}
-      ) page
-      CROSS JOIN LATERAL (SELECT * FROM "Conversation" WHERE id = page.id OFFSET 0) c
-      CROSS JOIN LATERAL (
-        SELECT * FROM "ConversationParticipant" WHERE "conversationId" = page.id AND "userId" = ${userId} OFFSET 0
-      ) p`;
-    return (row!.views ?? []).map((view) => this.#opened(view));
+  ): Promise<ListedView[]> {
+    const values = [userId, limit, ...(place ? [place.at, place.id] : [])];
+    const rows = await this.#database.query<ListRow>(listStatement(filter, place !== undefined), values);
+    return rows.map((row) => ({
+      // Each takes its own of the columns.
+      conversation: row,
+      mine: row,
+      participants: row.participants,
+      lastMessage: isWithMessage(row) ? messageFrom(row, row.id, this.#opener) : null,
+      place: { at: row.at, id: row.id },
+    }));
   }
 
   /** Channels by title, whether or not the person is in them. */
@@ -198,8 +259,12 @@ export class ConversationsRepository {
   }
 
   #opened(view: ConversationView): ConversationView {
-    return view.lastMessage ? { ...view, lastMessage: this.#open(view.lastMessage) } : view;
+    return view.lastMessage ? { ...view, lastMessage: this.#opener.open(view.lastMessage) } : view;
   }
+}
+
+function isWithMessage(row: ListRow): row is ListRow & MessageColumns {
+  return row.messageId !== null;
 }
 
 /** Text as a literal part of a LIKE pattern. */

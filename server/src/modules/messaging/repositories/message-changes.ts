@@ -93,9 +93,10 @@ export async function clearReaction(
   return touch(change, message);
 }
 
+/** The reactions of the message are others than before. */
 async function touch(change: ConversationChange, message: MessageRow): Promise<number> {
   const rev = change.nextRev();
-  await change.tx.$executeRaw`UPDATE "Message" SET rev = ${rev} WHERE id = ${message.id}::uuid`;
+  await change.tx.$executeRaw`UPDATE "Message" SET rev = ${rev}, "hasExtras" = true WHERE id = ${message.id}::uuid`;
   return rev;
 }
 

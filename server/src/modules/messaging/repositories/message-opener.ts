@@ -3,7 +3,7 @@ import type { WrappedKey } from '../../../infrastructure/key-ring.ts';
 import { UnreadableError, type UnreadableReason } from '../../../infrastructure/sealing.ts';
 import type { Logger } from '../../../utils/logger.ts';
 import type { ConversationSeal, FileSeals, Seals } from '../../confidential/index.ts';
-import type { AttachmentRow, MessageRow, ReplyRow } from './rows.ts';
+import type { AttachmentRow, ReplyRow, ShownMessageRow } from './rows.ts';
 
 /** An earlier text as it is kept. */
 export interface KeptRevision {
@@ -39,7 +39,7 @@ export class MessageOpener {
   }
 
   /** The row as it is to be shown; an ordinary one as it came. */
-  open = (row: MessageRow): MessageRow => {
+  open = <Row extends ShownMessageRow>(row: Row): Row => {
     const shown = row.attachments ? { ...row, attachments: this.openFiles(row.attachments) } : row;
     if (shown.sealed === null) return shown;
     const opened = this.#try(shown.conversationId, shown.id, () =>
@@ -71,7 +71,7 @@ export class MessageOpener {
     return 'unreadable' in opened ? null : opened.content;
   }
 
-  #openReply(row: MessageRow, reply: ReplyRow): ReplyRow {
+  #openReply(row: ShownMessageRow, reply: ReplyRow): ReplyRow {
     if (reply.sealed === null) return reply;
     const seal = this.#try(row.conversationId, reply.id, () => ({
       seal: this.#seals.of(row.conversationId, row.dataKey),

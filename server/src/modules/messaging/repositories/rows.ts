@@ -3,9 +3,9 @@ import type { WrappedKey } from '../../../infrastructure/key-ring.ts';
 import type { UnreadableReason } from '../../../infrastructure/sealing.ts';
 
 /**
- * Rows as the raw queries of this module read them: each comes as one JSON value made by PostgreSQL, so that numbers
- * and times look the same through every driver. Times are ISO 8601 with an offset and are made canonical by the
- * presenter; positions are below 2^53.
+ * Rows as the raw queries of this module read them. Most come as one JSON value made by PostgreSQL, so that numbers
+ * and times look the same through every driver; pages of messages come in columns, which cost it half as much. Times are
+ * ISO 8601 with an offset, with a space where JSON has a T, and are made canonical by the presenter; positions are below 2^53.
  */
 export interface ConversationRow {
   id: string;
@@ -100,6 +100,32 @@ export interface MessageRow {
   mentions: string[] | null;
   attachments: AttachmentRow[] | null;
   reactions: { emoji: string; userIds: string[] }[] | null;
+}
+
+/** A conversation as it is shown. */
+export type ShownConversationRow = Omit<
+  ConversationRow,
+  'deletedAt' | 'lastMessageAt' | 'changedRev' | 'auditCount' | 'auditHash'
+>;
+
+/** What of a membership everybody in the conversation sees. */
+export type SharedParticipantRow = Pick<
+  ParticipantRow,
+  'userId' | 'role' | 'joinedAt' | 'leftAt' | 'lastReadSeq' | 'lastDeliveredSeq' | 'silencedUntil' | 'rev'
+>;
+
+/** What of a membership only its own person sees. */
+export type OwnParticipantRow = Pick<
+  ParticipantRow,
+  'role' | 'joinedAt' | 'lastReadSeq' | 'lastDeliveredSeq' | 'mutedUntil' | 'pinnedAt' | 'archivedAt' | 'notify'
+>;
+
+/** A message as it is shown: without what tells a repeat of its sending. */
+export type ShownMessageRow = Omit<MessageRow, 'requestDigest'>;
+
+/** Makes rows of confidential conversations readable; the others stay as they are. */
+export interface RowOpener {
+  open<Row extends ShownMessageRow>(row: Row): Row;
 }
 
 /** What the asking person's own part of a conversation is made from. */

@@ -13,6 +13,12 @@ export interface Access {
   readonly standing: Standing;
 }
 
+/** A conversation, and the actor's own row, which may be that of somebody who left. */
+export interface Found {
+  readonly conversation: ConversationRow;
+  readonly participant: ParticipantRow | null;
+}
+
 /** The standing of the actor by a conversation and the actor's own row, which may be that of somebody who left. */
 export function accessOf(actor: Actor, conversation: ConversationRow, row: ParticipantRow | null): Access {
   const participant = row && row.leftAt === null ? row : null;
@@ -47,10 +53,15 @@ export class ConversationAccess {
    */
   async require(actor: Actor, conversationId: string, action: Action): Promise<Access> {
     const found = isUuid(conversationId) ? await this.#conversations.findAccess(conversationId, actor.id) : null;
+    return this.admit(actor, found, action);
+  }
+
+  /** The same where the conversation was found already, together with what is to be shown of it; null where there is none. */
+  async admit(actor: Actor, found: Found | null, action: Action): Promise<Access> {
     if (!found) throw new AppError('not_found');
     const access = accessOf(actor, found.conversation, found.participant);
     requireAllowed(actor, access.standing, action);
-    if (isOversight(access.standing, action)) await this.#recordOversight(actor, conversationId, action);
+    if (isOversight(access.standing, action)) await this.#recordOversight(actor, found.conversation.id, action);
     return access;
   }
 

@@ -14,7 +14,13 @@ import { decodeCursor, pageFrom } from '../../../utils/cursor.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
 import type { Seals } from '../../confidential/index.ts';
 import type { Publisher } from '../messaging.events.ts';
-import { presentConversation, presentMembership, presentParticipant, withoutPointers } from '../messaging.presenter.ts';
+import {
+  presentConversation,
+  presentMembership,
+  presentParticipant,
+  presentTime,
+  withoutPointers,
+} from '../messaging.presenter.ts';
 import type {
   ActivityPlace,
   ConversationsRepository,
@@ -96,12 +102,9 @@ export class ConversationsService {
 
   /** Mine, latest activity first. */
   async listConversations(actor: Actor, query: ConversationsQuery): Promise<Page<Conversation>> {
-    const place = decodeCursor(query.cursor, isActivityPlace);
-    const views = await this.#deps.conversations.findPage(actor.id, query.filter, place, query.limit + 1);
-    return this.#page(actor.id, views, query.limit, ({ conversation }) => ({
-      at: conversation.lastMessageAt ?? conversation.createdAt,
-      id: conversation.id,
-    }));
+    const after = decodeCursor(query.cursor, isActivityPlace);
+    const views = await this.#deps.conversations.findPage(actor.id, query.filter, after, query.limit + 1);
+    return this.#page(actor.id, views, query.limit, ({ place: { at, id } }) => ({ at: presentTime(at), id }));
   }
 
   /** Channels by title, mine or not. */
@@ -241,11 +244,11 @@ export class ConversationsService {
     return (await this.#present([view], [userId]))[0]!;
   }
 
-  async #page(
+  async #page<View extends ConversationView>(
     viewerId: string,
-    views: ConversationView[],
+    views: View[],
     limit: number,
-    placeOf: (last: ConversationView) => unknown,
+    placeOf: (last: View) => unknown,
   ): Promise<Page<Conversation>> {
     const { items, nextCursor } = pageFrom(views, limit, placeOf);
     return {

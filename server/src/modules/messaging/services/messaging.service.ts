@@ -22,7 +22,7 @@ import { AppError, invalidField } from '../../../utils/app-error.ts';
 import { decodeCursor, encodeCursor } from '../../../utils/cursor.ts';
 import { namesTag } from '../../../utils/etag.ts';
 import { isUuid, newId } from '../../../utils/ids.ts';
-import { JsonText } from '../../../utils/json-text.ts';
+import { JsonBytes } from '../../../utils/json-bytes.ts';
 import { type ConversationSeal, type Seals, sealRecord, unreadable } from '../../confidential/index.ts';
 import type { Publisher } from '../messaging.events.ts';
 import { presentAttachment, presentMessage, presentReply, presentTime } from '../messaging.presenter.ts';
@@ -31,10 +31,10 @@ import { clearReaction, storeDeletion, storeEdit, storeReaction } from '../repos
 import type { AppendCommand, AppendResult, JoinedRow, MessageLog } from '../repositories/message-log.ts';
 import type { MessageOpener } from '../repositories/message-opener.ts';
 import type { HistoryWindow, MessagesRepository } from '../repositories/messages.repository.ts';
-import type { MessageRow, ParticipantRow } from '../repositories/rows.ts';
+import type { ConversationRow, MessageRow, ParticipantRow, ShownMessageRow } from '../repositories/rows.ts';
 import type { Committer } from './committer.ts';
 import { accessOf, type ConversationAccess, requireAllowed } from './conversation-access.ts';
-import { NewestPages } from './newest-pages.ts';
+import { type NewestPage, NewestPages } from './newest-pages.ts';
 import type { Screening } from './screening.ts';
 import { cleanContent, cleanLabel, cleanMetadata, digestRequest, digestText, type TextRules } from './sent-text.ts';
 
@@ -68,6 +68,13 @@ export interface MessagingServiceDeps {
   readonly files: Files;
   readonly screening: Screening;
   readonly onSent?: () => void;
+}
+
+/** A page of history; null where the caller has it. */
+export interface ListedMessages {
+  /** A `Page` of `Message`, ready for the wire. */
+  readonly page: JsonBytes | null;
+  readonly etag: string;
 }
 
 /** Sending, reading, editing, deleting and reacting: one method for each thing a person does with messages. */
@@ -142,52 +149,73 @@ export class MessagingService {
    * A page of history, oldest first. `nextCursor` goes on in the direction asked for.
    *
    * `etag` changes whenever anything in the conversation does; a caller who has it already (`known`, an `If-None-Match` header)
-   * gets no page. It is weak: the same page may be packed in one answer and plain in the next. The newest page comes ready for
-   * the wire.
+   * gets no page. It is weak: the same page may be packed in one answer and plain in the next.
    */
   async listMessages(
     actor: Actor,
     conversationId: string,
     query: HistoryQuery,
     known?: string,
-  ): Promise<{ page: Page<Message> | JsonText | null; etag: string }> {
-    // Read before the page: so what the page may have newer than its tag is only fetched again.
-    const { conversation } = await this.#deps.access.require(actor, conversationId, 'read');
-    const etag = `W/"${conversation.rev}"`;
-    if (known !== undefined && namesTag(known, etag)) return { page: null, etag };
-
+  ): Promise<ListedMessages> {
     const window = historyWindow(query);
-    // Nothing of a confidential conversation is kept anywhere.
-    if (window.kind !== 'newest' || conversation.confidential) {
-      const { page, isWhole } = await this.#readPage(conversationId, window, query.limit);
-      // Once it opens again the page is another one under the same `rev`.
-      return { page, etag: isWhole ? etag : `W/"${conversation.rev}-unreadable"` };
-    }
-    const text = await this.#newestPages.get(conversation.id, conversation.rev, query.limit, async () => {
-      const { page, isWhole } = await this.#readPage(conversation.id, window, query.limit);
-      return { text: JSON.stringify(page), keep: isWhole };
-    });
-    return { page: new JsonText(text), etag };
+    if (window.kind !== 'newest') return this.#readPage(actor, conversationId, window, query.limit, known);
+
+    // The page with which everybody opens a conversation.
+    const kept = await this.#newestPages.recall(conversationId.toLowerCase(), query.limit);
+    const reading = this.#readPage(actor, conversationId.toLowerCase(), window, query.limit, known, kept);
+    if (!kept) this.#newestPages.announce(conversationId.toLowerCase(), query.limit, reading);
+    return reading;
   }
 
   async #readPage(
+    actor: Actor,
     conversationId: string,
     window: HistoryWindow,
     limit: number,
-  ): Promise<{ page: Page<Message>; isWhole: boolean }> {
-    const [onward, surplus] = window.kind === 'after' ? (['after', -1] as const) : (['before', 0] as const);
-    const extra = window.kind === 'around' ? 0 : 1;
-    const rows = await this.#deps.messages.findPage(conversationId, window, limit + extra);
+    known: string | undefined,
+    kept?: NewestPage,
+  ): Promise<ListedMessages> {
+    if (known !== undefined || kept) {
+      // Nothing is read but whether something is to be read.
+      const { conversation } = await this.#deps.access.require(actor, conversationId, 'read');
+      const etag = etagOf(conversation);
+      if (known !== undefined && namesTag(known, etag)) return { page: null, etag };
+      if (kept?.rev === conversation.rev) return { page: kept.page, etag };
+    }
     // One more than asked for says that there is more; around a message, the first one's number does.
-    const hasMore = extra ? rows.length > limit : (rows[0]?.seq ?? 1) > 1;
+    const most = window.kind === 'around' ? limit : limit + 1;
+    const found = isUuid(conversationId)
+      ? await this.#deps.messages.findPage(conversationId, actor.id, window, most)
+      : null;
+    await this.#deps.access.admit(actor, found, 'read');
+    const { conversation, messages } = found!;
+    const answer = this.#answer(conversation, messages, window, limit);
+    // Nothing of a confidential conversation is kept anywhere, and nothing that may open another time.
+    if (window.kind === 'newest' && !conversation.confidential && answer.etag === etagOf(conversation)) {
+      this.#newestPages.keep({ conversationId, rev: conversation.rev, limit, page: answer.page });
+    }
+    return answer;
+  }
+
+  #answer(
+    conversation: ConversationRow,
+    rows: ShownMessageRow[],
+    window: HistoryWindow,
+    limit: number,
+  ): ListedMessages & { readonly page: JsonBytes } {
+    const [onward, surplus] = window.kind === 'after' ? (['after', -1] as const) : (['before', 0] as const);
+    const hasMore = window.kind === 'around' ? (rows[0]?.seq ?? 1) > 1 : rows.length > limit;
     if (rows.length > limit) rows.splice(surplus, 1);
     // One message that does not open is shown as such; without the key there is nothing to show.
-    if (rows.some((row) => row.unreadable === 'key')) throw unreadable(keyIsLost(conversationId));
+    if (rows.some((row) => row.unreadable === 'key')) throw unreadable(keyIsLost(conversation.id));
     const edge = rows.at(onward === 'after' ? -1 : 0);
     const nextCursor = hasMore && edge ? encodeCursor({ [onward]: edge.seq }) : null;
+    const isWhole = rows.every((row) => row.unreadable === undefined);
+    // Once the rest opens again the page is another one under the same `rev`.
+    const page: Page<Message> = { items: rows.map(presentMessage), nextCursor };
     return {
-      page: { items: rows.map(presentMessage), nextCursor },
-      isWhole: rows.every((row) => row.unreadable === undefined),
+      page: JsonBytes.of(page),
+      etag: isWhole ? etagOf(conversation) : `W/"${conversation.rev}-unreadable"`,
     };
   }
 
@@ -580,6 +608,10 @@ function refusalOf(result: Exclude<AppendResult, { outcome: 'stored' | 'duplicat
     default:
       return new AppError(result.outcome);
   }
+}
+
+function etagOf({ rev }: ConversationRow): string {
+  return `W/"${rev}"`;
 }
 
 function historyWindow(query: HistoryQuery): HistoryWindow {

@@ -1,51 +1,54 @@
 import { describe, expect, it } from 'vitest';
-import { NewestPages } from './newest-pages.ts';
+import { JsonBytes } from '../../../utils/json-bytes.ts';
+import { type NewestPage, NewestPages } from './newest-pages.ts';
 
-/** Reads that can be counted, and let go one by one. */
-function reader() {
-  const waiting: ((text: string) => void)[] = [];
-  return {
-    waiting,
-    read: async () => ({ text: await new Promise<string>((resolve) => waiting.push(resolve)), keep: true }),
-  };
-}
-
-const never = async (): Promise<never> => {
-  throw new Error('nothing is to be read');
-};
-const reads =
-  (text: string, keep = true) =>
-  async () => ({ text, keep });
+const page = (conversationId: string, rev: number, limit = 50): NewestPage => ({
+  conversationId,
+  rev,
+  limit,
+  page: JsonBytes.of(`${conversationId}${rev} of ${limit}`),
+});
 
 describe('NewestPages', () => {
-  it('reads a page once for each rev, and never answers with that of another one', async () => {
+  it('keeps the newest page of each conversation, for the length that was asked for', async () => {
     const pages = new NewestPages();
-    expect(await pages.get('a', 1, 50, reads('a1'))).toBe('a1');
-    expect(await pages.get('a', 1, 50, never)).toBe('a1');
-    expect(await pages.get('a', 2, 50, reads('a2'))).toBe('a2');
-    expect(await pages.get('a', 1, 50, reads('a1 again'))).toBe('a1 again');
-    expect(await pages.get('a', 2, 50, never)).toBe('a2');
-    expect(await pages.get('b', 2, 50, reads('b2'))).toBe('b2');
-    expect(await pages.get('a', 2, 20, reads('a2 of 20'))).toBe('a2 of 20');
+    expect(await pages.recall('a', 50)).toBeUndefined();
+    pages.keep(page('a', 2));
+    pages.keep(page('b', 7));
+    expect(await pages.recall('a', 50)).toEqual(page('a', 2));
+    expect(await pages.recall('a', 20)).toBeUndefined();
+
+    // One that took its time replaces none that is newer.
+    pages.keep(page('a', 1));
+    expect(await pages.recall('a', 50)).toEqual(page('a', 2));
+    pages.keep(page('a', 3, 20));
+    expect(await pages.recall('a', 20)).toEqual(page('a', 3, 20));
+    expect(await pages.recall('b', 50)).toEqual(page('b', 7));
   });
 
-  it('lets those who ask together wait for one reading', async () => {
+  it('lets those who ask meanwhile wait for a reading, and nobody for a page of another length', async () => {
     const pages = new NewestPages();
-    const { read, waiting } = reader();
-    const asked = [pages.get('a', 1, 50, read), pages.get('a', 1, 50, read), pages.get('a', 2, 50, read)];
-    expect(waiting).toHaveLength(2);
-    waiting[1]!('two');
-    waiting[0]!('one');
-    expect(await Promise.all(asked)).toEqual(['one', 'one', 'two']);
-    // The slower one was of an older moment: it replaced nothing.
-    expect(await pages.get('a', 2, 50, never)).toBe('two');
+    const reading = Promise.withResolvers<void>();
+    pages.announce('a', 50, reading.promise);
+    const answers: (NewestPage | undefined)[] = [];
+    const waiting = [pages.recall('a', 50), pages.recall('a', 50)].map(async (one) => answers.push(await one));
+    expect(await pages.recall('a', 20)).toBeUndefined();
+    expect(await pages.recall('b', 50)).toBeUndefined();
+    expect(answers).toEqual([]);
+
+    pages.keep(page('a', 1));
+    reading.resolve();
+    await Promise.all(waiting);
+    expect(answers).toEqual([page('a', 1), page('a', 1)]);
   });
 
-  it('keeps no page that is not whole, and none whose reading failed', async () => {
+  it('lets them go on by themselves where the reading fails', async () => {
     const pages = new NewestPages();
-    await pages.get('a', 1, 50, reads('in part', false));
-    expect(await pages.get('a', 1, 50, reads('whole'))).toBe('whole');
-    await expect(pages.get('b', 1, 50, never)).rejects.toThrow('nothing is to be read');
-    expect(await pages.get('b', 1, 50, reads('b'))).toBe('b');
+    const reading = Promise.withResolvers<void>();
+    pages.announce('a', 50, reading.promise);
+    const asked = pages.recall('a', 50);
+    reading.reject(new Error('refused'));
+    expect(await asked).toBeUndefined();
+    expect(await pages.recall('a', 50)).toBeUndefined();
   });
 });

@@ -1,63 +1,56 @@
 import { LRUCache } from 'lru-cache';
+import type { JsonBytes } from '../../../utils/json-bytes.ts';
 
 /** The newest page of one conversation as it goes over the wire, with all that it depends on. */
 export interface NewestPage {
   readonly conversationId: string;
-  /** The conversation's `rev` before the page was read: what was read may be newer, and never older. */
+  /** The conversation's `rev` with which the page was read. */
   readonly rev: number;
   readonly limit: number;
-  /** JSON. */
-  readonly text: string;
+  readonly page: JsonBytes;
 }
 
-/** What the pages of all conversations together may take, in UTF-16 units. */
-const LETTERS = 16 * 1024 * 1024;
+/** What the pages of all conversations together may take. */
+const BYTES = 32 * 1024 * 1024;
 
 /**
  * The newest pages that were asked for last, so that a thousand people who open one conversation cost one query and one
- * encoding. A page is asked for by the `rev` that the caller has just read together with the right to read it, so an entry
- * is never stale and nothing has to be taken back: whatever happens in a conversation makes its entry useless, and the next
- * reader replaces it. Nothing of it leaves the process.
+ * encoding. Whoever uses a page reads the conversation's `rev` together with their right to read it, and the page only where
+ * that `rev` is another one: so no stale page is ever shown, and nothing has to be taken back. Nothing of it leaves the process.
  */
 export class NewestPages {
   readonly #pages = new LRUCache<string, NewestPage>({
-    maxSize: LETTERS,
-    sizeCalculation: ({ text }) => text.length + 1,
+    maxSize: BYTES,
+    sizeCalculation: ({ page }) => page.bytes.length,
   });
-  /** Being read now: those who ask meanwhile wait for the same. */
-  readonly #reading = new Map<string, Promise<NewestPage>>();
+  /** Where no page is kept: somebody reads it now. */
+  readonly #reading = new Map<string, Promise<unknown>>();
 
-  /** The page, from here or from `read`. What `read` rejects with, everybody who waits for it gets. */
-  async get(
-    conversationId: string,
-    rev: number,
-    limit: number,
-    read: () => Promise<Pick<NewestPage, 'text'> & { readonly keep: boolean }>,
-  ): Promise<string> {
-    const kept = this.#pages.get(conversationId);
-    if (kept && fits(kept, conversationId, rev, limit)) return kept.text;
-
-    const key = `${conversationId} ${rev} ${limit}`;
-    const running = this.#reading.get(key);
-    if (running) return (await running).text;
-    const reading = this.#read({ conversationId, rev, limit }, read).finally(() => this.#reading.delete(key));
-    this.#reading.set(key, reading);
-    return (await reading).text;
+  /** The page that is kept, if any. Where somebody reads it at this moment, they are waited for, well or not. */
+  async recall(conversationId: string, limit: number): Promise<NewestPage | undefined> {
+    await this.#reading.get(readingOf(conversationId, limit));
+    const page = this.#pages.get(conversationId);
+    return page?.limit === limit ? page : undefined;
   }
 
-  async #read(
-    of: Omit<NewestPage, 'text'>,
-    read: () => Promise<Pick<NewestPage, 'text'> & { readonly keep: boolean }>,
-  ): Promise<NewestPage> {
-    const { text, keep } = await read();
-    const page = { ...of, text };
-    const kept = this.#pages.get(of.conversationId);
-    // One that took its time replaces none that is newer.
-    if (keep && (kept === undefined || kept.rev <= of.rev)) this.#pages.set(of.conversationId, page);
-    return page;
+  /** Others who want this page wait for the end of this reading, which keeps it. */
+  announce(conversationId: string, limit: number, reading: Promise<unknown>): void {
+    const key = readingOf(conversationId, limit);
+    if (this.#reading.has(key)) return;
+    const ended = reading.then(
+      () => this.#reading.delete(key),
+      () => this.#reading.delete(key),
+    );
+    this.#reading.set(key, ended);
+  }
+
+  /** Keeps a page, unless a newer one is kept: this one took its time. */
+  keep(page: NewestPage): void {
+    const kept = this.#pages.get(page.conversationId);
+    if (kept === undefined || kept.rev <= page.rev) this.#pages.set(page.conversationId, page);
   }
 }
 
-function fits(page: NewestPage, conversationId: string, rev: number, limit: number): boolean {
-  return page.conversationId === conversationId && page.rev === rev && page.limit === limit;
+function readingOf(conversationId: string, limit: number): string {
+  return `${conversationId} ${limit}`;
 }

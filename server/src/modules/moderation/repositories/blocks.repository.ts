@@ -66,7 +66,7 @@ export class BlocksRepository {
   async findCuts(userIds: readonly string[]): Promise<[person: string, other: string][]> {
     if (userIds.length === 0) return [];
     const rows = await this.#prisma.$queryRaw<{ person: string; other: string }[]>`
-      WITH person AS (SELECT jsonb_array_elements_text(${JSON.stringify(userIds)}::jsonb) AS id)
+      WITH /* parley:once */ person AS (SELECT jsonb_array_elements_text(${JSON.stringify(userIds)}::jsonb) AS id)
       SELECT person.id AS person, b."blockedId" AS other
       FROM person JOIN "Block" b ON b."userId" = person.id AND b."endedAt" IS NULL
       UNION
