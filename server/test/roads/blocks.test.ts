@@ -195,7 +195,7 @@ describe('the list of blocks of a node', () => {
   it('follows what other nodes did, also where no hint of it came', async () => {
     const [ann, bob, eve] = await world.people('ann', 'bob', 'eve');
     let now = 0;
-    const repository = new BlocksRepository(world.prisma);
+    const repository = new BlocksRepository(world.app.app.database);
     const list = new BlockList({ repository, bus: null, logger: silentLogger, clock: () => now });
     await block(ann, bob);
     await list.load(ann.id);

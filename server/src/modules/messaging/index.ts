@@ -108,7 +108,7 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
 
   const { seals, files: fileSeals } = deps.confidential;
   const opener = new MessageOpener({ seals, files: fileSeals, logger });
-  const changes = new ChangesRepository(prisma, opener.open);
+  const changes = new ChangesRepository(deps.database, opener.open);
   const conversationsRepository = new ConversationsRepository(deps.database, opener);
   const participants = new ParticipantsRepository(prisma);
   const messages = new MessagesRepository(deps.database, opener);

@@ -31,7 +31,7 @@ import { MessageScreening } from './services/screening.ts';
 export type { MessagePolicy, PolicyRequest, PolicyVerdict } from './moderation.policy-hook.ts';
 
 export interface BlocksDeps {
-  readonly database: Pick<Database, 'prisma'>;
+  readonly database: Pick<Database, 'prisma' | 'query'>;
   /** To the other nodes; null where this is the only one. */
   readonly bus: Bus | null;
   readonly directory: Directory;
@@ -42,7 +42,7 @@ export interface BlocksDeps {
 
 /** Blocks between people: the calls, and the list that receipts and typing marks are held against. */
 export function createBlocks({ database, bus, directory, onChanged, logger }: BlocksDeps) {
-  const repository = new BlocksRepository(database.prisma);
+  const repository = new BlocksRepository(database);
   const list = new BlockList({ repository, bus, logger });
   return {
     rest: blocksRoutes(new BlocksService({ repository, list, directory, onChanged })),

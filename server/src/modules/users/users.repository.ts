@@ -29,6 +29,25 @@ const PEOPLE: Statement = {
   text: `SELECT id, name, "avatarUrl" FROM "User" WHERE id = ANY ($1::text[])`,
 };
 
+/** $1 the entries, as JSON. */
+const ENTER: Statement = {
+  name: 'parley_enter',
+  text: `
+    WITH entry AS MATERIALIZED (
+      SELECT x.* FROM jsonb_to_recordset($1::jsonb) AS x(id text, name text, "avatarUrl" text)
+      LEFT JOIN LATERAL (SELECT * FROM "User" WHERE id = x.id OFFSET 0) known ON true
+      WHERE known.id IS NULL
+        OR x.name IS DISTINCT FROM known.name AND x.name IS NOT NULL
+        OR x."avatarUrl" IS DISTINCT FROM known."avatarUrl" AND x."avatarUrl" IS NOT NULL
+    )
+    INSERT INTO "User" AS u (id, name, "avatarUrl")
+    SELECT id, coalesce(name, id), "avatarUrl" FROM entry ORDER BY id
+    ON CONFLICT (id) DO UPDATE
+    SET name = coalesce((SELECT name FROM entry WHERE entry.id = u.id), u.name),
+        "avatarUrl" = coalesce(excluded."avatarUrl", u."avatarUrl"),
+        "updatedAt" = now()`,
+};
+
 /** The directory's table, and the settings that identity keeps in the database. */
 export function createUsersRepository({ prisma, query }: Pick<Database, 'prisma' | 'query'>) {
   return {
@@ -38,21 +57,7 @@ export function createUsersRepository({ prisma, query }: Pick<Database, 'prisma'
      */
     async enterAll(entries: readonly UserEntry[]): Promise<void> {
       const people = [...new Map(entries.map((entry) => [entry.id, entry])).values()];
-      await prisma.$executeRaw`
-        WITH entry AS MATERIALIZED (
-          SELECT x.* FROM jsonb_to_recordset(${JSON.stringify(people)}::jsonb)
-            AS x(id text, name text, "avatarUrl" text)
-          LEFT JOIN LATERAL (SELECT * FROM "User" WHERE id = x.id OFFSET 0) known ON true
-          WHERE known.id IS NULL
-            OR x.name IS DISTINCT FROM known.name AND x.name IS NOT NULL
-            OR x."avatarUrl" IS DISTINCT FROM known."avatarUrl" AND x."avatarUrl" IS NOT NULL
-        )
-        INSERT INTO "User" AS u (id, name, "avatarUrl")
-        SELECT id, coalesce(name, id), "avatarUrl" FROM entry ORDER BY id
-        ON CONFLICT (id) DO UPDATE
-        SET name = coalesce((SELECT name FROM entry WHERE entry.id = u.id), u.name),
-            "avatarUrl" = coalesce(excluded."avatarUrl", u."avatarUrl"),
-            "updatedAt" = now()`;
+      await query(ENTER, [JSON.stringify(people)]);
     },
 
     /** Enters or changes somebody at an administrator's word. Undefined leaves a field, null clears the picture. */

@@ -1,5 +1,6 @@
 import type { Role } from '@parley/protocol';
 import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
+import type { Database, Statement } from '../../../infrastructure/database.ts';
 import { textArray } from './array-literal.ts';
 import type { ConversationRow, MessageRow, ParticipantRow } from './rows.ts';
 import { lastMessageJson, messageJson, unreadCount } from './sql.ts';
@@ -46,13 +47,32 @@ export interface Notices {
   readonly cursor: string;
 }
 
+/** Everything that people connect for. $1 their ids. */
+const MEMBERSHIPS: Statement = {
+  name: 'parley_memberships',
+  text: `
+    SELECT person.place::int AS place, json_agg(json_build_array(c.id, p.role, c.rev)) AS memberships
+    FROM unnest($1::text[]) WITH ORDINALITY AS person(id, place)
+    -- One look-up for each: a join might be planned as a scan of everybody's. OFFSET 0 keeps it so.
+    CROSS JOIN LATERAL (
+      SELECT "conversationId", role FROM "ConversationParticipant"
+      WHERE "userId" = person.id AND "leftAt" IS NULL OFFSET 0
+    ) p
+    CROSS JOIN LATERAL (
+      SELECT id, rev FROM "Conversation" WHERE id = p."conversationId" AND "deletedAt" IS NULL OFFSET 0
+    ) c
+    GROUP BY person.place`,
+};
+
 export class ChangesRepository {
+  readonly #database: Pick<Database, 'query'>;
   readonly #prisma: PrismaClient;
   readonly #open: (row: MessageRow) => MessageRow;
 
   /** @param open opens a message of a confidential conversation; see `MessageOpener`. */
-  constructor(prisma: PrismaClient, open: (row: MessageRow) => MessageRow) {
-    this.#prisma = prisma;
+  constructor(database: Pick<Database, 'prisma' | 'query'>, open: (row: MessageRow) => MessageRow) {
+    this.#database = database;
+    this.#prisma = database.prisma;
     this.#open = open;
   }
 
@@ -112,18 +132,9 @@ export class ChangesRepository {
 
   /** Everything that connections of these people are to be told about, for each person in the order of the ids. */
   async findMemberships(userIds: readonly string[]): Promise<MembershipRow[][]> {
-    const rows = await this.#prisma.$queryRaw<{ place: number; memberships: [string, Role, number][] }[]>`
-      SELECT /* parley:once */ person.place::int AS place, json_agg(json_build_array(c.id, p.role, c.rev)) AS memberships
-      FROM unnest(${textArray(userIds)}::text[]) WITH ORDINALITY AS person(id, place)
-      -- One look-up for each: a join might be planned as a scan of everybody's. OFFSET 0 keeps it so.
-      CROSS JOIN LATERAL (
-        SELECT "conversationId", role FROM "ConversationParticipant"
-        WHERE "userId" = person.id AND "leftAt" IS NULL OFFSET 0
-      ) p
-      CROSS JOIN LATERAL (
-        SELECT id, rev FROM "Conversation" WHERE id = p."conversationId" AND "deletedAt" IS NULL OFFSET 0
-      ) c
-      GROUP BY person.place`;
+    const rows = await this.#database.query<{ place: number; memberships: [string, Role, number][] }>(MEMBERSHIPS, [
+      textArray(userIds),
+    ]);
     const found: MembershipRow[][] = userIds.map(() => []);
     for (const { place, memberships } of rows) {
       found[place - 1] = memberships.map(([conversationId, role, rev]) => ({ conversationId, role, rev }));

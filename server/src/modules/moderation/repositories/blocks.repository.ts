@@ -1,5 +1,6 @@
 import type { Block, User } from '@parley/protocol';
 import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.ts';
+import type { Database, Statement } from '../../../infrastructure/database.ts';
 import { withRetries } from '../../../infrastructure/database-errors.ts';
 import { appendToServerChain } from '../../audit/index.ts';
 import type { Transaction } from './audited.ts';
@@ -16,11 +17,24 @@ export interface BlockPlace {
   readonly id: string;
 }
 
+/** With whom people are cut off from each other, whoever of the two began it. $1 their ids. */
+const CUTS: Statement = {
+  name: 'parley_cuts',
+  text: `
+    SELECT person.id AS person, b."blockedId" AS other
+    FROM unnest($1::text[]) AS person(id) JOIN "Block" b ON b."userId" = person.id AND b."endedAt" IS NULL
+    UNION
+    SELECT person.id, b."userId"
+    FROM unnest($1::text[]) AS person(id) JOIN "Block" b ON b."blockedId" = person.id AND b."endedAt" IS NULL`,
+};
+
 export class BlocksRepository {
+  readonly #database: Pick<Database, 'query'>;
   readonly #prisma: PrismaClient;
 
-  constructor(prisma: PrismaClient) {
-    this.#prisma = prisma;
+  constructor(database: Pick<Database, 'prisma' | 'query'>) {
+    this.#database = database;
+    this.#prisma = database.prisma;
   }
 
   /** Begins a block, and says so in the server's own chain; false where there is one already. */
@@ -65,13 +79,7 @@ export class BlocksRepository {
   /** With whom these people are cut off from each other, whoever of the two began it. */
   async findCuts(userIds: readonly string[]): Promise<[person: string, other: string][]> {
     if (userIds.length === 0) return [];
-    const rows = await this.#prisma.$queryRaw<{ person: string; other: string }[]>`
-      WITH /* parley:once */ person AS (SELECT jsonb_array_elements_text(${JSON.stringify(userIds)}::jsonb) AS id)
-      SELECT person.id AS person, b."blockedId" AS other
-      FROM person JOIN "Block" b ON b."userId" = person.id AND b."endedAt" IS NULL
-      UNION
-      SELECT person.id, b."userId"
-      FROM person JOIN "Block" b ON b."blockedId" = person.id AND b."endedAt" IS NULL`;
+    const rows = await this.#database.query<{ person: string; other: string }>(CUTS, [userIds]);
     return rows.map(({ person, other }) => [person, other]);
   }
 
