@@ -173,13 +173,15 @@ function goalsTable(): string {
   return table([['', 'goal', 'reached', ''], ...rows]);
 }
 
-/** Says which goals are missed by more than half; those of workloads that were not run are passed over. */
+/** Says where a run stays behind its guards; workloads that were not run are passed over. */
 function checkLimits(): void {
   for (const { goal, reached } of judgeGoals()) {
-    const holds = reached >= (goal.atLeast ?? 0) / 2 && reached <= (goal.atMost ?? Number.POSITIVE_INFINITY) * 2;
+    const { workload, metric, atLeast, atMost } = goal;
+    const limit = goal.guard ?? (atLeast === undefined ? atMost! * 2 : atLeast / 2);
+    const holds = atLeast === undefined ? reached <= limit : reached >= limit;
     const beside = goal.beside ? ` × ${TITLES[goal.beside]}` : '';
-    const limit = goal.atLeast === undefined ? `at most ${goal.atMost! * 2}` : `at least ${goal.atLeast / 2}`;
-    console.log(`${holds ? 'holds' : 'BROKEN'}: ${goal.workload} ${goal.metric} ${format(reached)}${beside}, ${limit}`);
+    const bound = `at ${atLeast === undefined ? 'most' : 'least'} ${format(limit)}`;
+    console.log(`${holds ? 'holds' : 'BROKEN'}: ${workload} ${metric} ${format(reached)}${beside}, ${bound}`);
     if (!holds) process.exitCode = 1;
   }
 }
