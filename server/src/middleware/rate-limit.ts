@@ -154,7 +154,7 @@ export function createRateLimits(options: RateLimitOptions): RateLimits {
 
   function takeAlone({ own, limit }: Rule, key: string, holds: boolean): Permit {
     const state = own.look(key, limit);
-    return state.count < limit ? granted(limit, state, [own.add(key, holds)]) : refused(limit, state.freeInMs);
+    return state.count < limit ? new Granted(limit, state, own.add(key, holds)) : refused(limit, state.freeInMs);
   }
 
   async function takeShared(rule: Rule, key: string, holds: boolean): Promise<Permit> {
@@ -170,7 +170,7 @@ export function createRateLimits(options: RateLimitOptions): RateLimits {
       const answer = await shared!.take(rule, key, limit, holds);
       if (!answer.entry) return refused(rule.limit, answer.freeInMs);
       const state = { count: answer.count + unknown.count, freeInMs: answer.freeInMs };
-      return granted(rule.limit, state, [answer.entry, rule.own.add(key, holds)]);
+      return new Granted(rule.limit, state, answer.entry, rule.own.add(key, holds));
     } catch (error) {
       leave(error);
       return takeShare(rule, key, holds);
@@ -187,7 +187,7 @@ export function createRateLimits(options: RateLimitOptions): RateLimits {
     if (state.count >= share) return refused(share, state.freeInMs);
     const ownState = own.look(key, limit);
     if (ownState.count >= limit) return refused(share, ownState.freeInMs);
-    return granted(share, state, [alone.add(key, holds), own.add(key, holds)]);
+    return new Granted(share, state, alone.add(key, holds), own.add(key, holds));
   }
 
   function leave(error: unknown): void {
@@ -297,22 +297,37 @@ const unlimited: Permit = {
   settle: nothing,
 };
 
-/** `before`: how full it was before the entries went in. */
-function granted(limit: number, before: Fill, entries: readonly Entry[]): Permit {
-  let open = true;
-  const once = (act: (entry: Entry) => void) => () => {
-    if (open) entries.forEach(act);
-    open = false;
-  };
-  return {
-    allowed: true,
-    limit,
-    remaining: limit - before.count - 1,
-    retryAfterMs: 0,
-    resetMs: before.freeInMs,
-    refund: once((entry) => entry.refund()),
-    settle: once((entry) => entry.settle()),
-  };
+/** A slot of every log that counts it. */
+class Granted implements Permit {
+  readonly allowed = true;
+  readonly limit: number;
+  readonly remaining: number;
+  readonly retryAfterMs = 0;
+  readonly resetMs: number;
+  #entries: readonly Entry[];
+
+  /** @param before how full it was before the entries went in. */
+  constructor(limit: number, before: Fill, ...entries: readonly Entry[]) {
+    this.limit = limit;
+    this.remaining = limit - before.count - 1;
+    this.resetMs = before.freeInMs;
+    this.#entries = entries;
+  }
+
+  refund(): void {
+    for (const entry of this.#take()) entry.refund();
+  }
+
+  settle(): void {
+    for (const entry of this.#take()) entry.settle();
+  }
+
+  /** Once. */
+  #take(): readonly Entry[] {
+    const entries = this.#entries;
+    this.#entries = [];
+    return entries;
+  }
 }
 
 function refused(limit: number, freeInMs: number): Permit {
@@ -338,8 +353,12 @@ interface KeyLog {
   /** Times from which entries age, rising; those before `first` have aged. */
   times: number[];
   first: number;
-  /** Entries not settled yet, by the time they were taken, rising. */
-  readonly open: Map<symbol, number>;
+  /** Entries not settled yet, by the time they were taken, rising: few, and those in front are settled first. */
+  readonly open: OpenEntry[];
+}
+
+interface OpenEntry {
+  readonly taken: number;
 }
 
 /** Sliding logs of timestamps in memory, exact. No timers: each call clears away a little of what has aged. */
@@ -362,7 +381,7 @@ function createSlidingLog({
       if (!log) return { count: 0, freeInMs: windowMs };
       age(log, now);
       const settled = log.times.length - log.first;
-      const count = settled + log.open.size;
+      const count = settled + log.open.length;
       // Open entries leave last: none of them can be settled before now.
       const leaving = log.times[log.first + Math.max(0, count - limit)];
       return { count, freeInMs: leaving === undefined ? windowMs : leaving + windowMs - now };
@@ -376,16 +395,16 @@ function createSlidingLog({
         log.times.push(now);
         return { settle: nothing, refund: () => removeTime(log, now) };
       }
-      const id = Symbol();
-      log.open.set(id, now);
+      const entry: OpenEntry = { taken: now };
+      log.open.push(entry);
       return {
         settle: () => {
-          log.open.delete(id);
+          removeOpen(log, entry);
           // The log may have been cleared away, had it been open for too long; what happened counts all the same.
           const current = logOf(key);
           current.times.push(clock());
         },
-        refund: () => log.open.delete(id),
+        refund: () => removeOpen(log, entry),
       };
     },
   };
@@ -393,7 +412,7 @@ function createSlidingLog({
   function logOf(key: string): KeyLog {
     let log = logs.get(key);
     if (!log) {
-      log = { times: [], first: 0, open: new Map() };
+      log = { times: [], first: 0, open: [] };
       logs.set(key, log);
       if (logs.size > mostKeys) logs.delete(logs.keys().next().value!);
     }
@@ -406,10 +425,7 @@ function createSlidingLog({
       log.times = log.times.slice(log.first);
       log.first = 0;
     }
-    for (const [id, taken] of log.open) {
-      if (taken > now - windowMs - OPEN_MS) break;
-      log.open.delete(id);
-    }
+    while (log.open.length > 0 && log.open[0]!.taken <= now - windowMs - OPEN_MS) log.open.shift();
   }
 
   /** Two keys for each one that can come in: the logs of all who have gone are cleared away faster than new ones come. */
@@ -422,9 +438,14 @@ function createSlidingLog({
       }
       const [key, log] = next.value;
       age(log, now);
-      if (log.first === log.times.length && log.open.size === 0) logs.delete(key);
+      if (log.first === log.times.length && log.open.length === 0) logs.delete(key);
     }
   }
+}
+
+function removeOpen({ open }: KeyLog, entry: OpenEntry): void {
+  const at = open.indexOf(entry);
+  if (at >= 0) open.splice(at, 1);
 }
 
 function removeTime(log: KeyLog, time: number): void {

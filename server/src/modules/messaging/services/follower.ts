@@ -12,6 +12,8 @@ export class Follower {
   readonly members = new Map<string, Role>();
   /** The log is being read: until it is, nothing is applied. */
   repairing = false;
+  /** Something is to be told at the end of this turn. */
+  isDue = false;
   gapTimer: NodeJS.Timeout | null = null;
   /** Until receipts and typing may be told again. */
   whisperTimer: NodeJS.Timeout | null = null;

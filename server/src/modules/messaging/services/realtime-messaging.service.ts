@@ -54,12 +54,6 @@ export interface RealtimeMetrics {
   readonly onDelivered: (seconds: number) => void;
 }
 
-/** A list of facts that grows at its end and is held from wherever somebody began to listen. */
-interface HeardFact {
-  readonly fact: Fact | null;
-  next: HeardFact | null;
-}
-
 interface LocalPerson {
   readonly sockets: Set<ParleySocket>;
   readonly conversations: Set<string>;
@@ -89,14 +83,14 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   readonly #metrics: RealtimeMetrics;
   readonly #followers = new Map<string, Follower>();
   readonly #people = new Map<string, LocalPerson>();
-  /** Conversations with something to be told at the end of this turn. */
-  readonly #untold = new Set<Follower>();
+  /** Conversations with something to be told at the end of this turn. Each has a mark of it: a set would leave garbage. */
+  #due: Follower[] = [];
   /** What single people are to be told at the end of this turn, after what their conversations are told. */
   #toPeople: { readonly userId: string; readonly text: string }[] = [];
   /** `conversation user` → the timer that ends the typing mark. */
   readonly #typing = new Map<string, NodeJS.Timeout>();
-  /** The newest fact heard. A connection that joins holds on to the one it began with, and so to all that follow. */
-  #lastHeard: HeardFact = { fact: null, next: null };
+  /** Of each connection that reads what it is in: the facts heard since it began to. */
+  readonly #listening = new Set<Fact[]>();
   /** How often membership was read anew instead of being followed fact by fact. */
   #reloads = 0;
   #stopped = false;
@@ -134,29 +128,38 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const { actor, sessionId } = socket.data;
     const person = this.#addSocket(actor.id, socket);
     await this.#cuts.load(actor.id);
-    let start = this.#lastHeard;
-    let reloads = this.#reloads;
-    let memberships = await this.#reader.findMemberships(actor.id);
-    while (reloads !== this.#reloads) {
-      start = this.#lastHeard;
-      reloads = this.#reloads;
-      memberships = await this.#reader.findMemberships(actor.id);
-    }
-    if (!socket.connected) return;
-    // What was applied up to here is not news to somebody who begins now.
-    this.#tellAll();
-    const heard = Map.groupBy(factsAfter(start), ({ payload }) => payload.conversationId);
-    for (const membership of memberships) {
-      const since = heard.get(membership.conversationId) ?? [];
-      this.#join(
-        actor.id,
-        person,
-        membership,
-        since.filter(({ payload }) => payload.rev > membership.rev),
-      );
+    const facts: Fact[] = [];
+    this.#listening.add(facts);
+    try {
+      const memberships = await this.#readMemberships(actor.id, facts);
+      if (!socket.connected) return;
+      // What was applied up to here is not news to somebody who begins now.
+      this.#tellAll();
+      const heard = Map.groupBy(facts, ({ payload }) => payload.conversationId);
+      for (const membership of memberships) {
+        const since = heard.get(membership.conversationId) ?? [];
+        this.#join(
+          actor.id,
+          person,
+          membership,
+          since.filter(({ payload }) => payload.rev > membership.rev),
+        );
+      }
+    } finally {
+      this.#listening.delete(facts);
     }
     socket.data.isFollowing = true;
     socket.emit('ready', { userId: actor.id, sessionId, serverTime: new Date().toISOString() });
+  }
+
+  /** `heard` grows meanwhile; it begins anew with each reading. */
+  async #readMemberships(userId: string, heard: Fact[]): Promise<readonly FollowedMembership[]> {
+    for (;;) {
+      const reloads = this.#reloads;
+      heard.length = 0;
+      const memberships = await this.#reader.findMemberships(userId);
+      if (reloads === this.#reloads) return memberships;
+    }
   }
 
   disconnect(socket: ParleySocket): void {
@@ -272,9 +275,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   }
 
   #hear(fact: Fact): void {
-    const heard: HeardFact = { fact, next: null };
-    this.#lastHeard.next = heard;
-    this.#lastHeard = heard;
+    for (const facts of this.#listening) facts.push(fact);
   }
 
   /** A fact in whatever order it comes. */
@@ -437,7 +438,6 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
 
   #unfollow(follower: Follower): void {
     follower.end();
-    this.#untold.delete(follower);
     this.#followers.delete(follower.conversationId);
     this.#link?.leaveConversation(follower.conversationId);
   }
@@ -538,16 +538,20 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   #tellPerson<Name extends EventName>(userId: string, name: Name, payload: EventPayload<Name>): void {
     if (!this.#people.has(userId)) return;
     this.#toPeople.push({ userId, text: encodeEvent(name, payload) });
-    if (this.#toPeople.length === 1 && this.#untold.size === 0) this.#writer.atEndOfTurn(() => this.#tellAll());
+    if (this.#toPeople.length === 1 && this.#due.length === 0) this.#writer.atEndOfTurn(() => this.#tellAll());
   }
 
   #tellLater(follower: Follower): void {
-    if (this.#untold.size === 0 && this.#toPeople.length === 0) this.#writer.atEndOfTurn(() => this.#tellAll());
-    this.#untold.add(follower);
+    if (follower.isDue) return;
+    follower.isDue = true;
+    if (this.#due.length === 0 && this.#toPeople.length === 0) this.#writer.atEndOfTurn(() => this.#tellAll());
+    this.#due.push(follower);
   }
 
   #tellAll(): void {
-    for (const follower of this.#untold) this.#tellMembers(follower);
+    const due = this.#due;
+    this.#due = [];
+    for (const follower of due) this.#tellMembers(follower);
     const toPeople = this.#toPeople;
     this.#toPeople = [];
     for (const { userId, text } of toPeople) {
@@ -557,7 +561,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   }
 
   #tellMembers(follower: Follower): void {
-    this.#untold.delete(follower);
+    follower.isDue = false;
     for (const whisper of follower.takeWhispers()) this.#addWhisper(follower, whisper);
     for (const { texts, except } of follower.takeUntold()) {
       const packets = frameEvents(texts);
@@ -650,12 +654,6 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
 
 function typingKey(conversationId: string, userId: string): string {
   return `${conversationId} ${userId}`;
-}
-
-function factsAfter(start: HeardFact): Fact[] {
-  const facts: Fact[] = [];
-  for (let heard = start.next; heard; heard = heard.next) if (heard.fact) facts.push(heard.fact);
-  return facts;
 }
 
 /** Whether, by the facts applied up to `rev`, somebody ended up outside. */
