@@ -227,7 +227,6 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
   const search = createSearchModule({
     database,
     messaging,
-    nodeId: registry.nodeId,
     language: config.searchLanguage,
     logger,
   });

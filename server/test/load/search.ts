@@ -29,7 +29,7 @@ const repository = new SearchRepository(database.prisma);
 const indexer = new SearchIndexer({
   repository,
   stems: new WordStems(repository, 'simple'),
-  nodeId: 'load',
+  takeChanged: () => [],
   isSending: () => false,
   logger: silentLogger,
 });

@@ -89,7 +89,9 @@ export interface MessagingModule {
   };
   readonly membership: Pick<MembershipService, 'updateParticipant'>;
   /** Whether messages are being sent at this moment: what can wait, does. */
-  isSending(): boolean;
+  isSending: () => boolean;
+  /** Conversations that this node changed, or may have changed, since it was asked last: for who follows the log at leisure. */
+  takeChanged: () => readonly string[];
   /** Takes messages away whose author is erased, or whose time has run out. */
   readonly withdrawal: WithdrawalService;
   /** Joins a connection's rooms, then tells it `ready`. */
@@ -125,10 +127,17 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
 
   const link = deps.bus ? new NodeLink({ bus: deps.bus, nodeId, logger }) : null;
   // The feed reads the log through services, and services tell the feed: the knot is tied by this one object.
+  let changed = new Set<string>();
   const publisher: Publisher = {
-    announce: (facts) => feed.announce(facts),
+    announce: (facts) => {
+      for (const { payload } of facts) changed.add(payload.conversationId);
+      feed.announce(facts);
+    },
     signal: (signal) => feed.signal(signal),
-    suspect: (conversationIds) => feed.suspect(conversationIds),
+    suspect: (conversationIds) => {
+      for (const id of conversationIds) changed.add(id);
+      feed.suspect(conversationIds);
+    },
   };
   const access = new ConversationAccess({ conversations: conversationsRepository, log: conversationLog });
   const committer = new Committer({ log: conversationLog, publisher });
@@ -215,6 +224,11 @@ export function createMessagingModule(deps: MessagingModuleDeps): MessagingModul
     membership,
     withdrawal: new WithdrawalService({ committer, messages, files: deps.files }),
     isSending: () => messageLog.isBusy,
+    takeChanged: () => {
+      const ids = [...changed];
+      changed = new Set();
+      return ids;
+    },
     connect: (socket) => feed.connect(socket),
     disconnect: (socket) => feed.disconnect(socket),
     start: async () => {

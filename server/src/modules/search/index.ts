@@ -9,18 +9,18 @@ import { WordStems } from './services/word-stems.ts';
 
 export interface SearchModuleDeps {
   readonly database: Pick<Database, 'prisma'>;
-  readonly messaging: Pick<MessagingModule, 'access' | 'messages' | 'isSending'>;
-  readonly nodeId: string;
+  readonly messaging: Pick<MessagingModule, 'access' | 'messages' | 'isSending' | 'takeChanged'>;
   /** SEARCH_LANGUAGE; the same on every node. */
   readonly language: string;
   readonly logger: Logger;
 }
 
 /** Search over messages: the index that follows the log, and the call. `start` and `stop` are the indexer's. */
-export function createSearchModule({ database, messaging, nodeId, language, logger }: SearchModuleDeps) {
+export function createSearchModule({ database, messaging, language, logger }: SearchModuleDeps) {
   const repository = new SearchRepository(database.prisma);
   const stems = new WordStems(repository, language);
-  const indexer = new SearchIndexer({ repository, stems, nodeId, isSending: () => messaging.isSending(), logger });
+  const { isSending, takeChanged } = messaging;
+  const indexer = new SearchIndexer({ repository, stems, isSending, takeChanged, logger });
   const search = new SearchService({
     repository,
     indexer,

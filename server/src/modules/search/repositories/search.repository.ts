@@ -83,10 +83,9 @@ export interface Ranked extends Found {
   readonly place: BestPlace;
 }
 
-/** Messages and characters of one conversation, and conversations, that one step of the indexer takes. */
-const STEP_MESSAGES = 50;
+/** Messages and characters of one conversation that one step of the indexer takes. */
+const STEP_MESSAGES = 25;
 const STEP_CHARACTERS = 20_000;
-const STEP_CONVERSATIONS = 20;
 
 /** So many of the newest messages are read before the index is asked: common words are found there at once. */
 const WALK_MOST = 3_000;
@@ -199,7 +198,6 @@ export class SearchRepository {
 
   /** Of these conversations, the next step of those that the index is behind. */
   async findBacklog(conversationIds: readonly string[]): Promise<Backlog[]> {
-    if (conversationIds.length === 0) return [];
     const rows = await this.#prisma.$queryRaw<
       { backlog: Omit<Backlog, 'messages'> & { messages: Backlog['messages'] | null } }[]
     >`
@@ -212,7 +210,7 @@ export class SearchRepository {
         SELECT c.id, c.rev, c."deletedAt", coalesce(p.rev, 0) AS base
         FROM "Conversation" c LEFT JOIN "SearchProgress" p ON p."conversationId" = c.id
         WHERE c.id = ANY(${[...conversationIds]}::uuid[]) AND ${wanted}
-        ORDER BY c.id LIMIT ${STEP_CONVERSATIONS}
+        ORDER BY c.id
       ) b
       CROSS JOIN LATERAL (
         SELECT max(m.rev) AS reached, jsonb_agg(jsonb_build_object('id', m.id, 'rev', m.rev, 'senderId', m."senderId",
@@ -295,14 +293,6 @@ export class SearchRepository {
       await tx.$executeRaw`TRUNCATE "SearchEntry", "SearchProgress"`;
       return true;
     });
-  }
-
-  /** Conversations that a node changed within so many seconds. */
-  async findChanged(nodeId: string, seconds: number): Promise<string[]> {
-    const rows = await this.#prisma.$queryRaw<{ id: string }[]>`
-      SELECT DISTINCT unnest(n."conversationIds")::text AS id FROM "ChangeNotice" n
-      WHERE n."nodeId" = ${nodeId} AND n.at > now() - make_interval(secs => ${seconds})`;
-    return rows.map(({ id }) => id);
   }
 
   /** Conversations that the index is behind, whoever changed them, in order of id after `after`. */

@@ -7,8 +7,8 @@ import type { WordStems } from './word-stems.ts';
 export interface SearchIndexerDeps {
   readonly repository: SearchRepository;
   readonly stems: WordStems;
-  /** This node, by the name under which it leaves notices of changes. */
-  readonly nodeId: string;
+  /** Conversations that this node changed since it was asked last. */
+  readonly takeChanged: () => readonly string[];
   /** Whether messages are being sent at this moment. */
   readonly isSending: () => boolean;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
@@ -16,9 +16,7 @@ export interface SearchIndexerDeps {
 
 /** How often what this node changed is put into the index. */
 const EVERY_MS = 1_000;
-/** How far back it looks: a run may take some time, and notices are kept for a minute. */
-const LOOK_BACK_SECONDS = 30;
-/** How often it looks for what other nodes left behind when they were killed. */
+/** How often it looks for what was left behind: by nodes that were killed, or by this one when the database failed it. */
 const SWEEP_EVERY_MS = 10 * 60_000;
 const SWEEP_PAGE = 500;
 
@@ -26,9 +24,17 @@ const SWEEP_PAGE = 500;
  * How long it rests for each moment that it worked, while this server is in use and else. Indexing costs the database
  * more than the message itself, and whoever searches brings the index up to date for what the search is about.
  */
-const REST = { whileInUse: 19, else: 1 };
-/** The share of a rest in which the event loop had something to do: from here on the server is in use. */
+const REST = { whileFull: 49, whileInUse: 19, else: 1 };
+/** The share of a rest in which the event loop had something to do: from here on the server is in use, and has no time left. */
 const IN_USE = 0.1;
+const FULL = 0.9;
+
+/**
+ * A step that takes longer is followed by a smaller one: while one is carried out, whoever sends shares the processor with it,
+ * and a hundred milliseconds of that are seen in their worst hundredth.
+ */
+const LONG_STEP_MS = 10;
+const MOST_CONVERSATIONS = 20;
 
 /** Characters. */
 const LONG_TEXT = 1_000;
@@ -46,6 +52,8 @@ export class SearchIndexer {
   readonly #stopping = new AbortController();
   #running: Promise<void> | null = null;
   #sweptAt = Number.NEGATIVE_INFINITY;
+  /** What this node changed and the index may not know yet. */
+  #changed = new Set<string>();
 
   constructor(deps: SearchIndexerDeps) {
     this.#deps = deps;
@@ -62,14 +70,13 @@ export class SearchIndexer {
 
   /**
    * Brings the index to the present for these conversations, or as near as `patienceMs` allows: what is far behind is
-   * what was imported, or sent before there was an index.
+   * what was imported, or sent before there was an index, or faster than it is indexed.
    */
   async catchUp(conversationIds: readonly string[], patienceMs = Number.POSITIVE_INFINITY): Promise<void> {
     const deadline = performance.now() + patienceMs;
-    while (performance.now() < deadline && !this.#stopping.signal.aborted) {
-      const backlogs = await this.#deps.repository.findBacklog(conversationIds);
-      if (backlogs.length === 0) return;
-      await this.#take(backlogs);
+    const queue = [...conversationIds];
+    while (queue.length > 0 && performance.now() < deadline && !this.#stopping.signal.aborted) {
+      await this.#step(queue, MOST_CONVERSATIONS);
     }
   }
 
@@ -90,8 +97,10 @@ export class SearchIndexer {
   }
 
   async #work(): Promise<void> {
-    const { repository, nodeId } = this.#deps;
-    await this.#catchUpGently(await repository.findChanged(nodeId, LOOK_BACK_SECONDS));
+    const { repository, takeChanged } = this.#deps;
+    for (const id of takeChanged()) this.#changed.add(id);
+    await this.#catchUpGently([...this.#changed]);
+    this.#changed = new Set();
     if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return;
     this.#sweptAt = performance.now();
     for (let after: string | null = null; !this.#stopping.signal.aborted; ) {
@@ -105,16 +114,29 @@ export class SearchIndexer {
   /** Step by step, with a rest after each. */
   async #catchUpGently(conversationIds: readonly string[]): Promise<void> {
     const { signal } = this.#stopping;
-    for (let inUse = false; !signal.aborted; ) {
+    const queue = [...conversationIds];
+    let most = 1;
+    for (let use = 0; queue.length > 0 && !signal.aborted; ) {
       const started = performance.now();
-      const backlogs = await this.#deps.repository.findBacklog(conversationIds);
-      if (backlogs.length === 0) return;
-      await this.#take(backlogs);
-      const share = inUse || this.#deps.isSending() ? REST.whileInUse : REST.else;
+      await this.#step(queue, most);
+      const tookMs = performance.now() - started;
+      most = tookMs > LONG_STEP_MS ? Math.ceil(most / 2) : Math.min(most * 2, MOST_CONVERSATIONS);
       const before = performance.eventLoopUtilization();
-      await delay(share * (performance.now() - started), undefined, { signal, ref: false }).catch(() => {});
-      inUse = performance.eventLoopUtilization(before).utilization > IN_USE;
+      await delay(this.#restFor(use) * tookMs, undefined, { signal, ref: false }).catch(() => {});
+      use = performance.eventLoopUtilization(before).utilization;
     }
+  }
+
+  /** One step through the first conversations of the queue. Those with more to come go to its end: none waits for a busy one. */
+  async #step(queue: string[], most: number): Promise<void> {
+    const backlogs = await this.#deps.repository.findBacklog(queue.splice(0, most));
+    if (backlogs.length > 0) await this.#take(backlogs);
+    for (const { conversationId, hasMore } of backlogs) if (hasMore) queue.push(conversationId);
+  }
+
+  #restFor(use: number): number {
+    if (use > FULL) return REST.whileFull;
+    return use > IN_USE || this.#deps.isSending() ? REST.whileInUse : REST.else;
   }
 
   async #take(backlogs: readonly Backlog[]): Promise<void> {
