@@ -47,4 +47,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
 # Node itself is process 1 and takes SIGTERM; the server ends in order within 10 s.
 STOPSIGNAL SIGTERM
 # Node's flags: scripts/lib/server-flags.mjs says why.
-CMD ["node", "--v8-pool-size=1", "--max-semi-space-size=32", "server/src/main.ts"]
+CMD ["node", "--v8-pool-size=1", "--max-semi-space-size=32", "--no-allocation-site-pretenuring", "server/src/main.ts"]
