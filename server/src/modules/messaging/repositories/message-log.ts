@@ -129,6 +129,14 @@ const APPEND: Statement = {
     $9::int[], $10::text[]) AS answer`,
 };
 
+/**
+ * While several send at once a batch begins so long after the one before it, unless enough wait already. A batch costs as
+ * much as a dozen of its messages: at half of what the server can do, small ones took all of the processor, and whatever came
+ * beside them waited for longer than this.
+ */
+const GATHER_MS = 6;
+const ENOUGH = 32;
+
 /** Each try waits a second at most for a row lock, so that a send is answered, well or by 503, within 3.5 s. */
 const APART_TRIES = 2;
 /** So long after a commit more of them are expected. */
@@ -136,7 +144,7 @@ const BUSY_MS = 1_000;
 
 /**
  * The log of messages. Sends that wait at the same moment are committed together: a batch is what came in while the
- * one before was committing, so a lone message waits for nobody and no timer is involved.
+ * one before was committing, or within `GATHER_MS` of its beginning where that had several. A lone message waits for nobody.
  *
  * A send resolves after its commit. It rejects with `unavailable` where the outcome is unknown or the database is
  * away; a retry with the same key then tells the truth.
@@ -150,6 +158,8 @@ export class MessageLog {
   readonly #onDepth: (depth: number) => void;
   #waiting: Waiting[] = [];
   #committing: Promise<void> | null = null;
+  /** Ends the pause before the next batch; null where there is none. */
+  #endGathering: (() => void) | null = null;
   #committedAt = Number.NEGATIVE_INFINITY;
   /** Conversations whose row somebody else holds, each with its retry: their sends wait apart, and all others go on. */
   readonly #held = new Map<string, Promise<void>>();
@@ -169,6 +179,7 @@ export class MessageLog {
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ command, resolve, reject });
+      if (this.#waiting.length >= ENOUGH) this.#endGathering?.();
       this.#committing ??= this.#commitAll();
     });
   }
@@ -188,11 +199,28 @@ export class MessageLog {
     // the next socket is read: taken any earlier, every batch there would be of one.
     await endOfTurn();
     for (let batch = this.#takeBatch(); batch.length > 0; batch = this.#takeBatch()) {
+      const started = performance.now();
       await this.#commit(batch);
       this.#committedAt = performance.now();
-      await endOfTurn();
+      if (batch.length > 1) await this.#gather(started + GATHER_MS);
+      else await endOfTurn();
     }
     this.#committing = null;
+  }
+
+  /** Resolves at the end of a turn: at that time, or once enough wait. */
+  #gather(until: number): Promise<void> {
+    const waitMs = Math.floor(until - performance.now());
+    if (waitMs < 1 || this.#waiting.length >= ENOUGH) return endOfTurn();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#endGathering = null;
+        setImmediate(resolve);
+      };
+      const timer = setTimeout(end, waitMs);
+      this.#endGathering = end;
+    });
   }
 
   /**
