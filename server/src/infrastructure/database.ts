@@ -37,6 +37,8 @@ export interface Database {
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** It only reads, and waits for no lock: of those only a few are asked at once (`READ_LIMITS`). */
+  readonly reads?: true;
 }
 
 export type DatabaseOptions = {
@@ -119,6 +121,8 @@ type ConnectOptions = {
 function connect({ target, embedded, version, logger }: ConnectOptions): Database {
   const pool = openPool(target, embedded ? EMBEDDED_LIMITS : SERVER_LIMITS, logger);
   const adapter: Adapter = new PrismaPg(pool, { statementNameGenerator: nameStatement });
+  const reads = embedded ? pool : openPool(target, READ_LIMITS, logger);
+  const pools = new Set([pool, reads]);
   const prisma = new PrismaClient({
     adapter,
     transactionOptions: { maxWait: embedded ? 5_000 : 2_000, timeout: 5_000 },
@@ -140,9 +144,17 @@ function connect({ target, embedded, version, logger }: ConnectOptions): Databas
       await pool.query('SELECT 1');
       return performance.now() - start;
     },
-    stats: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    stats: () => {
+      const sum = (countOf: (one: pg.Pool) => number): number => [...pools].reduce((all, one) => all + countOf(one), 0);
+      return {
+        total: sum((one) => one.totalCount),
+        idle: sum((one) => one.idleCount),
+        waiting: sum((one) => one.waitingCount),
+      };
+    },
     query: async <Row>(statement: Statement, values: readonly unknown[]) => {
-      const { rows } = await pool.query({ ...statement, values: [...values] });
+      const { name, text } = statement;
+      const { rows } = await (statement.reads ? reads : pool).query({ name, text, values: [...values] });
       return rows as Row[];
     },
     runScript: (text, values) => runScript(scriptPool(), text, values),
@@ -150,7 +162,7 @@ function connect({ target, embedded, version, logger }: ConnectOptions): Databas
       endMaintenance?.();
       await scripts?.end();
       await prisma.$disconnect();
-      await pool.end();
+      for (const one of pools) await one.end();
       await embedded?.close();
     },
   };
@@ -163,6 +175,12 @@ type Limits = Required<Pick<pg.PoolConfig, 'max' | 'statement_timeout' | 'lock_t
  * the driver gives up a little later by itself.
  */
 const SERVER_LIMITS: Limits = { max: 10, statement_timeout: 3_000, lock_timeout: 1_000, query_timeout: 3_300 };
+
+/**
+ * Hot reads have few connections of their own. Those that are asked together on one machine only take turns there: with eight at
+ * once on as many connections each took half as long again, in plans and caches that others had pushed out.
+ */
+const READ_LIMITS: Limits = { ...SERVER_LIMITS, max: 3 };
 
 /** The job queue makes its tables by itself, and that is more than one statement of a moment. */
 const SCRIPT_LIMITS: Limits = { max: 2, statement_timeout: 30_000, lock_timeout: 10_000, query_timeout: 31_000 };

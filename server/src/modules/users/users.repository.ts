@@ -25,6 +25,7 @@ export type UsersRepository = ReturnType<typeof createUsersRepository>;
 
 /** People are looked up with nearly everything that is read. */
 const PEOPLE: Statement = {
+  reads: true,
   name: 'parley_people',
   text: `SELECT id, name, "avatarUrl" FROM "User" WHERE id = ANY ($1::text[])`,
 };

@@ -49,6 +49,7 @@ export interface Notices {
 
 /** Everything that people connect for. $1 their ids. */
 const MEMBERSHIPS: Statement = {
+  reads: true,
   name: 'parley_memberships',
   text: `
     SELECT person.place::int AS place, json_agg(json_build_array(c.id, p.role, c.rev)) AS memberships

@@ -90,6 +90,7 @@ const LISTED: { readonly [Filter in ConversationsQuery['filter']]: { readonly ow
 function listStatement(filter: ConversationsQuery['filter'], goesOn: boolean): Statement {
   const { own, all = '' } = LISTED[filter];
   return {
+    reads: true,
     name: `parley_list_${filter}${goesOn ? '_on' : ''}`,
     text: `
       SELECT c.id, c.type, c.title, c."avatarUrl", c.metadata, c.confidential, c."slowModeSeconds", c."readOnly",
@@ -129,6 +130,7 @@ type ListRow = ShownConversationRow &
   };
 
 const ACCESS: Statement = {
+  reads: true,
   name: 'parley_access',
   text: `
     SELECT to_json(c) AS conversation, CASE WHEN p."userId" IS NOT NULL THEN to_json(p) END AS participant

@@ -66,6 +66,7 @@ function messagesWhere(condition: string, order: 'ASC' | 'DESC', limit: string):
  */
 function pageStatement(name: string, ...messages: readonly string[]): Statement {
   return {
+    reads: true,
     name: `parley_page_${name}`,
     text: `
       SELECT NULL AS "messageId", NULL AS seq, NULL AS "messageRev", NULL AS "senderId", NULL AS content,

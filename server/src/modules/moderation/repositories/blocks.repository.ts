@@ -19,6 +19,7 @@ export interface BlockPlace {
 
 /** With whom people are cut off from each other, whoever of the two began it. $1 their ids. */
 const CUTS: Statement = {
+  reads: true,
   name: 'parley_cuts',
   text: `
     SELECT person.id AS person, b."blockedId" AS other
