@@ -18,7 +18,7 @@ import { READER, type Seeded, seedHistory } from './support/seed.ts';
 import { format } from './support/statistics.ts';
 import { tokenOf } from './support/tokens.ts';
 import { startTarget, type Target } from './targets/target.ts';
-import { measureRate, reading } from './workloads/reading.ts';
+import { measureRate, measureReads, reading } from './workloads/reading.ts';
 import { type Figures, FULL } from './workloads/workload.ts';
 
 const { values: flags } = parseArgs({
@@ -37,8 +37,8 @@ const folder = await mkdtemp(join(tmpdir(), 'parley-growth-'));
 try {
   pin(postgres.pid, CORES.measured);
   const byMessages = await inTurn(MESSAGES, (messages) => {
-    const { seed, measure } = reading({ ...SCALE, messages });
-    return withTarget(seed, (target) => measure(target, () => undefined));
+    const scale = { ...SCALE, messages };
+    return withTarget(reading(scale).seed, (target) => withReader(target, (rest) => measureReads(target, rest, scale)));
   });
   const byConversations = await inTurn(CONVERSATIONS, (conversations) =>
     withTarget((database) => seedHistory(database, { conversations, messages: 20_000 }), measureList),
@@ -90,11 +90,17 @@ async function withTarget(
 }
 
 async function measureList(target: Target): Promise<Figures> {
-  const rest = new RestLoad(target.ports[0]!, await tokenOf(READER), 8);
-  try {
+  return withReader(target, async (rest) => {
     const list = await measureRate(MEASURE_MS, () => rest.text('GET', '/api/messaging/v1/conversations'));
     const badge = await measureRate(MEASURE_MS, () => rest.text('GET', '/api/messaging/v1/unread'));
     return { list: list.perSecond, listP99: list.p99, badge: badge.perSecond };
+  });
+}
+
+async function withReader(target: Target, measure: (rest: RestLoad) => Promise<Figures>): Promise<Figures> {
+  const rest = new RestLoad(target.ports[0]!, await tokenOf(READER), 8);
+  try {
+    return await measure(rest);
   } finally {
     rest.close();
   }

@@ -31,7 +31,9 @@ export function reading(scale: Scale): Workload {
     measure: async (target) => {
       const rest = new RestLoad(target.ports[0]!, await tokenOf(READER), AT_ONCE);
       try {
-        return await measureReads(target, rest, each, scale);
+        const figures = await measureReads(target, rest, scale);
+        if (target.name !== 'product') return { ...figures, back: Number.NaN, catchUp: Number.NaN };
+        return { ...figures, back: await comeBack(rest, cursorsOf()), catchUp: await catchUp(rest, each) };
       } finally {
         rest.close();
       }
@@ -39,7 +41,9 @@ export function reading(scale: Scale): Workload {
   };
 }
 
-async function measureReads(target: Target, rest: RestLoad, each: number, scale: Scale): Promise<Figures> {
+/** Reads of the list, of pages and, where there is such a thing, of `sync`. */
+export async function measureReads(target: Target, rest: RestLoad, scale: Scale): Promise<Figures> {
+  const each = Math.floor(scale.messages / CONVERSATIONS);
   const isProduct = target.name === 'product';
   const prefix = isProduct ? PRODUCT : '';
   const messages = (nth: number) => `${prefix}/conversations/${conversationId(nth % CONVERSATIONS)}/messages`;
@@ -61,12 +65,16 @@ async function measureReads(target: Target, rest: RestLoad, each: number, scale:
     hot: hot.perSecond,
     deep: deep.perSecond,
   };
-  if (!isProduct) return { ...figures, sync: Number.NaN, back: Number.NaN, catchUp: Number.NaN };
+  if (!isProduct) return { ...figures, sync: Number.NaN };
 
-  const cursors = Object.fromEntries(Array.from({ length: CONVERSATIONS }, (_, nth) => [conversationId(nth), 1]));
+  const cursors = cursorsOf();
   const sync = await measureRate(scale.measureMs / 2, () => rest.text('POST', `${PRODUCT}/sync`, { cursors }));
-  const back = await comeBack(rest, cursors);
-  return { ...figures, sync: sync.perSecond, back, catchUp: await catchUp(rest, each) };
+  return { ...figures, sync: sync.perSecond };
+}
+
+/** Of somebody who has seen nothing but that the conversations are there. */
+function cursorsOf(): Readonly<Record<string, number>> {
+  return Object.fromEntries(Array.from({ length: CONVERSATIONS }, (_, nth) => [conversationId(nth), 1]));
 }
 
 /** Calls one after the other on each of a few connections, for so long. */

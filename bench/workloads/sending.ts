@@ -74,13 +74,16 @@ export function closedLoop(id: keyof typeof SHAPES, scale: Scale): Workload {
   };
 }
 
-/** Sends at half of what the product reached in the closed loop, on all targets that can; latency is what counts. */
+/**
+ * Sends at half of what the product reached in the closed loop, on all targets that can; latency is what counts. The bare insert
+ * tells what of it the disk takes.
+ */
 export function openLoop(id: keyof typeof SHAPES, scale: Scale): Workload {
   const shape = SHAPES[id];
   return {
     id: `${id}-open`,
     title: `${shape.title.replace(/, \d+ sends in flight/, '')}, sent at half of the product’s capacity`,
-    targets: ['product', 'socketio'],
+    targets: ['product', 'insert', 'socketio'],
     metrics: METRICS,
     chief: 'deliveryP99',
     lessIsBetter: true,
