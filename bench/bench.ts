@@ -61,7 +61,15 @@ try {
   const sections: string[] = [];
   for (const workload of WORKLOADS) {
     if (only && !only.includes(workload.id)) continue;
-    await run(workload);
+    try {
+      await run(workload);
+    } catch (error) {
+      // A breach fails the run; what the other workloads show is told all the same.
+      console.error(`${workload.id} broke off:`, error);
+      process.exitCode = 1;
+      results.delete(workload.id);
+      continue;
+    }
     sections.push(await report(workload));
   }
   const goals = goalsTable();

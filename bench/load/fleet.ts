@@ -77,7 +77,7 @@ interface Member {
 
 /**
  * Connections that send and check what they get. Each acknowledged message must reach each member exactly once, in one
- * order for all, numbered without a gap; the first breach ends the run.
+ * order for all, numbered without a gap; the first breach ends the workload.
  */
 export class Fleet {
   readonly #dialect: Dialect;
