@@ -225,6 +225,10 @@ if (testDatabaseKind() === 'postgres')
       const server = await startPostgres();
       const own = await openDatabase({ databaseUrl: server.url, dataDir: testDatabase.dataDir, logger: silentLogger });
       const during = failureOf(own.prisma.$queryRaw`SELECT pg_sleep(2)::text`);
+      const beside = new pg.Client({ connectionString: server.url });
+      beside.on('error', () => undefined);
+      await beside.connect();
+      await untilRunning('pg_sleep(2)', 1, beside);
       await own.prisma.user.count();
       await server.kill9();
       expect(await during).toMatchObject({ kind: 'unavailable', outcomeUnknown: true });
@@ -266,10 +270,10 @@ if (testDatabaseKind() === 'postgres')
       await server.stop();
     });
 
-    async function untilRunning(text: string, count = 1): Promise<void> {
+    async function untilRunning(text: string, count = 1, client = other): Promise<void> {
       await expect
         .poll(async () => {
-          const { rowCount } = await other.query(
+          const { rowCount } = await client.query(
             `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND application_name = 'parley'
              AND datname = current_database()`,
             [`%${text}%`],
