@@ -6,6 +6,7 @@ import { ParleyError } from './error.ts';
 import { mayBeStored, type NewItem, type Outbox } from './outbox.ts';
 import { backoff } from './platform.ts';
 import type { Clock } from './platform.types.ts';
+import type { PageMode } from './reducer.ts';
 import type { Draft } from './snapshot.types.ts';
 import type { Store } from './store.ts';
 import type { Sync } from './sync.ts';
@@ -32,6 +33,8 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
   const { api, store, sync, outbox, typing, clock } = deps;
   const running = new Map<string, Promise<void>>();
   let fetches = 0;
+  /** The jump asked for last, until another place is asked for: what of earlier ones still comes no longer moves the window. */
+  let jump: string | null = null;
 
   const record = () => store.state.conversations[id];
 
@@ -71,10 +74,11 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
   function fetchPage(
     query: { before?: number; after?: number; around?: number; limit: number },
     range: { fromSeq: number; toSeq: number },
-    mode: 'merge' | 'replace',
+    mode: PageMode,
     { signal }: CallOptions,
   ): Promise<void> {
     const key = JSON.stringify(query);
+    if (mode === 'replace') jump = key;
     const known = running.get(key);
     if (known !== undefined) return known;
     const fetchId = `${++fetches}`;
@@ -86,7 +90,7 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
             type: 'fetched',
             conversationId: id,
             fetchId,
-            page: { messages: page.items, mode },
+            page: { messages: page.items, mode: mode === 'replace' && jump !== key ? 'extend' : mode },
             error: null,
           });
           for (const message of page.items) confirmOwn(message);
@@ -120,6 +124,7 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
 
   async function loadNewest(options: CallOptions = {}) {
     const { base, atNewest, messages } = await known(options);
+    jump = null;
     if (base.lastSeq === 0 || (atNewest && messages.length > 0)) return;
     const range = { fromSeq: Math.max(1, base.lastSeq - PAGE + 1), toSeq: base.lastSeq };
     await fetchPage({ limit: PAGE }, range, 'replace', options);
@@ -131,7 +136,7 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
     if (first === undefined) return loadNewest(options);
     if (first.seq === 1) return;
     const range = { fromSeq: Math.max(1, first.seq - limit), toSeq: first.seq - 1 };
-    await fetchPage({ before: first.seq, limit: Math.min(MOST, limit) }, range, 'merge', options);
+    await fetchPage({ before: first.seq, limit: Math.min(MOST, limit) }, range, 'extend', options);
   }
 
   async function loadNewer({ limit = PAGE, ...options }: CallOptions & { limit?: number } = {}) {
@@ -142,13 +147,14 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
     await fetchPage(
       { after: last.seq, limit: Math.min(MOST, limit) },
       { fromSeq: last.seq + 1, toSeq: last.seq + limit },
-      'merge',
+      'extend',
       options,
     );
   }
 
   async function loadAround(seq: number, { limit = PAGE, ...options }: CallOptions & { limit?: number } = {}) {
     const { messages } = await known(options);
+    jump = null;
     if (messages.some((message) => message.seq === seq)) return;
     const range = { fromSeq: Math.max(1, seq - Math.floor(limit / 2)), toSeq: seq + Math.ceil(limit / 2) };
     await fetchPage({ around: seq, limit: Math.min(MOST, limit) }, range, 'replace', options);
@@ -266,9 +272,9 @@ export function createConversationHandle(id: string, deps: HandleDeps): Conversa
       await known(options);
       const limit = Math.min(PAGE, toSeq - fromSeq + 1);
       if (end === 'to') {
-        await fetchPage({ before: toSeq + 1, limit }, { fromSeq: toSeq - limit + 1, toSeq }, 'merge', options);
+        await fetchPage({ before: toSeq + 1, limit }, { fromSeq: toSeq - limit + 1, toSeq }, 'fill', options);
       } else {
-        await fetchPage({ after: fromSeq - 1, limit }, { fromSeq, toSeq: fromSeq + limit - 1 }, 'merge', options);
+        await fetchPage({ after: fromSeq - 1, limit }, { fromSeq, toSeq: fromSeq + limit - 1 }, 'fill', options);
       }
     },
     trim: ({ around, keep }) => store.dispatch({ type: 'trim', conversationId: id, around, keep }),

@@ -51,6 +51,15 @@ export interface StoredConversation {
   readonly participantsLoaded: boolean;
 }
 
+/**
+ * What a page does to the window:
+ * - `extend`: goes on from it. The window may have been moved or cut while the page was on its way: then the page would be an
+ *   island beside it, and is left out.
+ * - `fill`: is put where it belongs, as an island too.
+ * - `replace`: takes its place, unless both together are whole.
+ */
+export type PageMode = 'extend' | 'fill' | 'replace';
+
 /** Everything that can happen to the state. */
 export type Action =
   | { readonly type: 'identified'; readonly userId: string; readonly me?: User }
@@ -82,7 +91,7 @@ export type Action =
       readonly type: 'fetched';
       readonly conversationId: string;
       readonly fetchId: string;
-      readonly page: { readonly messages: readonly Message[]; readonly mode: 'merge' | 'replace' } | null;
+      readonly page: { readonly messages: readonly Message[]; readonly mode: PageMode } | null;
       readonly error: ParleyErrorInit | null;
     }
   | { readonly type: 'trim'; readonly conversationId: string; readonly around: number; readonly keep: number }
@@ -532,8 +541,9 @@ function withPage(
   if (page === null || page.messages.length === 0) return ended;
 
   const current = page.messages.map((message) => record.strays.reduce(messageAfter, message));
-  const messages =
-    page.mode === 'merge' || touches(record.messages, current) ? merged(record.messages, current) : current;
+  const apart = record.messages.length > 0 && !touches(record.messages, current);
+  if (apart && page.mode === 'extend') return ended;
+  const messages = apart && page.mode === 'replace' ? current : merged(record.messages, current);
   const quoted = record.strays.reduce(
     (after, fact) => (fact.kind === 'message' ? requoted(after, fact.message) : after),
     messages,

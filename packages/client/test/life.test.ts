@@ -201,6 +201,61 @@ describe('a conversation that is open', () => {
     expect(all).toEqual(Array.from({ length: 501 }, (_, n) => `${501 - n}`));
   });
 
+  test.each([['loadOlder'], ['loadNewer']] as const)(
+    'a jump while %s is on its way: no island stays beside the new place',
+    async (page) => {
+      bed = createTestBed();
+      const id = bed.server.addConversation('group', ['ada', 'bob']);
+      for (let n = 1; n <= 500; n++) bed.server.act('ada', 'message:send', { conversationId: id, content: `${n}` });
+      const bob = bed.client('bob');
+      await bob.connect();
+      const room = bob.conversation(id);
+      room.open({ at: 200 });
+      await bed.settle(1000);
+      expect(texts(bob, id).filter((text) => text?.startsWith('gap'))).toEqual(['gap 1-174', 'gap 225-500']);
+      let answers = 0;
+      // The page comes after the jump that was asked for later.
+      bed.network.script = ({ kind }) => (kind === 'response' ? { delayMs: answers++ === 0 ? 1000 : 10 } : undefined);
+      const paging = room[page]();
+      await bed.settle(5);
+      await Promise.all([room.loadNewest(), bed.settle(2000)]);
+      await paging;
+      expect(bob.snapshot.conversations[id]?.loaded).toEqual({ fromSeq: 451, toSeq: 500 });
+      expect(texts(bob, id).filter((text) => text?.startsWith('gap'))).toEqual(['gap 1-450']);
+      bed.network.script = () => undefined;
+      await Promise.all([room.loadOlder(), bed.settle(1000)]);
+      expect(bob.snapshot.conversations[id]?.loaded).toEqual({ fromSeq: 401, toSeq: 500 });
+    },
+  );
+
+  test('the place asked for last is the one that stays, whichever answer comes first', async () => {
+    bed = createTestBed();
+    const id = bed.server.addConversation('group', ['ada', 'bob']);
+    for (let n = 1; n <= 500; n++) bed.server.act('ada', 'message:send', { conversationId: id, content: `${n}` });
+    const bob = bed.client('bob');
+    await bob.connect();
+    const room = bob.conversation(id);
+    room.open();
+    await bed.settle(1000);
+    const loaded = () => bob.snapshot.conversations[id]?.loaded;
+    let answers = 0;
+    bed.network.script = ({ kind }) => (kind === 'response' ? { delayMs: answers++ === 0 ? 1000 : 10 } : undefined);
+    const first = room.loadAround(100);
+    await bed.settle(5);
+    await Promise.all([room.loadAround(300), bed.settle(2000)]);
+    await first;
+    expect(loaded()).toEqual({ fromSeq: 275, toSeq: 324 });
+    // The same place again, while it is on its way already.
+    answers = 0;
+    const again = room.loadAround(100);
+    await bed.settle(5);
+    const other = room.loadAround(400);
+    await bed.settle(5);
+    await Promise.all([room.loadAround(100), bed.settle(2000)]);
+    await Promise.all([again, other]);
+    expect(loaded()).toEqual({ fromSeq: 75, toSeq: 124 });
+  });
+
   test('ACC-4 an expiring token is renewed on the open connection, an ended session comes back with a new one', async () => {
     bed = createTestBed();
     const asked: string[] = [];
