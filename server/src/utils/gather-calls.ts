@@ -13,6 +13,13 @@ const MOST = 500;
 const REST = 2;
 const LONGEST_REST_MS = 20;
 
+export interface GatherOptions {
+  /** Nothing is waited for after a batch: what is asked for is waited for by somebody, and a batch of it is done in a moment. */
+  readonly restless?: boolean;
+  /** The next batch begins so many milliseconds after the last one at the latest, even where that still runs. */
+  readonly patienceMs?: number;
+}
+
 /**
  * Calls that wait at the same moment go together: one is carried out at once, and those that come while it runs are the
  * next. So a thousand people who connect together cost a few queries. One alone waits for nobody; whoever comes after
@@ -23,9 +30,19 @@ const LONGEST_REST_MS = 20;
  */
 export function gatherCalls<Input, Output>(
   work: (inputs: readonly Input[]) => Promise<readonly Output[]>,
+  { restless = false, patienceMs }: GatherOptions = {},
 ): (input: Input) => Promise<Output> {
   let waiting: Waiting<Input, Output>[] = [];
   let isRunning = false;
+
+  const carryOut = async (batch: readonly Waiting<Input, Output>[]): Promise<void> => {
+    try {
+      const outputs = await work(batch.map(({ input }) => input));
+      for (const [index, { resolve }] of batch.entries()) resolve(outputs[index]!);
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  };
 
   const runAll = async (): Promise<void> => {
     // Calls of one turn of the event loop belong together, the first one included.
@@ -33,14 +50,10 @@ export function gatherCalls<Input, Output>(
       const batch = waiting.slice(0, MOST);
       waiting = waiting.slice(MOST);
       const started = performance.now();
-      try {
-        const outputs = await work(batch.map(({ input }) => input));
-        for (const [index, { resolve }] of batch.entries()) resolve(outputs[index]!);
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
+      const done = carryOut(batch);
+      await (patienceMs === undefined ? done : within(patienceMs, done));
       // Where many come, more of them come together the next time: small batches would cost most of what one alone does.
-      if (batch.length > 1) await sleep(Math.min(LONGEST_REST_MS, REST * (performance.now() - started)));
+      if (batch.length > 1 && !restless) await sleep(Math.min(LONGEST_REST_MS, REST * (performance.now() - started)));
     }
     isRunning = false;
   };
@@ -52,4 +65,15 @@ export function gatherCalls<Input, Output>(
       isRunning = true;
       void runAll();
     });
+}
+
+/** Resolves with the promise, which never rejects, or after so long. */
+function within(ms: number, promise: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    void promise.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import type { Conversation, Page } from '@parley/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ConversationsRepository } from '../../src/modules/messaging/repositories/conversations.repository.ts';
 import { recordStatements, statementsOf } from '../support/statements.ts';
 import { type Person, useWorld } from '../support/world.ts';
 
@@ -92,6 +94,50 @@ describe('the number of statements', () => {
     expect(outline(await statementsOf(() => owner!.send(big, 'x')))).toEqual(only);
     const more = { mentions: others.map(({ id }) => id), replyToId: first.id, metadata: { a: 1 } };
     expect(outline(await statementsOf(() => owner!.send(big, 'x', more)))).toEqual(only);
+  });
+});
+
+describe('conversations that are reached at one moment', () => {
+  const reach = () => {
+    const repository = new ConversationsRepository(world.app.app.database, { open: (row) => row });
+    return (conversationId: string, person: Person) => repository.findAccess(conversationId, person.id);
+  };
+
+  it('take one statement, and each gets its own', async () => {
+    const stranger = await world.person('stranger');
+    const small = await world.create('group', few, stranger);
+    const gone = await world.create('group', few, stranger);
+    expect((await few.rest.delete(`/conversations/${gone}`)).status).toBe(204);
+    const findAccess = reach();
+    const asked: [string, Person][] = [
+      [large, ann],
+      [small, ann],
+      [small, stranger],
+      [gone, few],
+      [large, ann],
+      [randomUUID(), few],
+    ];
+    let found: Awaited<ReturnType<typeof findAccess>>[] = [];
+    const statements = await statementsOf(async () => {
+      found = await Promise.all(asked.map((one) => findAccess(...one)));
+    });
+    expect(statements).toHaveLength(1);
+    expect(found.map((one) => one && [one.conversation.id, one.participant?.userId])).toEqual([
+      [large, ann.id],
+      [small, undefined],
+      [small, stranger.id],
+      null,
+      [large, ann.id],
+      null,
+    ]);
+  });
+
+  it('are refused to strangers and given to members, through the door', async () => {
+    const stranger = await world.person('uninvited');
+    const status = async (person: Person) => (await person.rest.get(`/conversations/${large}/messages`)).status;
+    const readers = Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? ann : stranger));
+    const statuses = await Promise.all(readers.map(status));
+    expect(statuses).toEqual(readers.map((reader) => (reader === ann ? 200 : 403)));
   });
 });
 

@@ -4,6 +4,8 @@ import { Prisma, type PrismaClient } from '../../../../prisma/generated/client.t
 import type { Database, Statement } from '../../../infrastructure/database.ts';
 import { withRetries } from '../../../infrastructure/database-errors.ts';
 import type { WrappedKey } from '../../../infrastructure/key-ring.ts';
+import { gatherCalls } from '../../../utils/gather-calls.ts';
+import { plainArray, textArray } from './array-literal.ts';
 import { MESSAGE_COLUMNS, type MessageColumns, messageFrom } from './message-columns.ts';
 import type {
   ConversationRow,
@@ -129,15 +131,31 @@ type ListRow = ShownConversationRow &
     readonly messageId: string | null;
   };
 
+/** Conversations, each with the row of the one who wants to reach it. $1 the conversations, $2 the people. */
 const ACCESS: Statement = {
   reads: true,
   name: 'parley_access',
   text: `
-    SELECT to_json(c) AS conversation, CASE WHEN p."userId" IS NOT NULL THEN to_json(p) END AS participant
-    FROM "Conversation" c
-    LEFT JOIN "ConversationParticipant" p ON p."conversationId" = c.id AND p."userId" = $2
-    WHERE c.id = $1::uuid AND c."deletedAt" IS NULL`,
+    SELECT asked.place::int AS place, to_json(c) AS conversation,
+      CASE WHEN p."userId" IS NOT NULL THEN to_json(p) END AS participant
+    -- In SELECT the planner does not see how many there are, and keeps the plan made once.
+    FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[])) WITH ORDINALITY AS asked(conversation, person, place)
+    -- One look-up for each: a join might be planned as a scan of all. OFFSET 0 keeps it so.
+    CROSS JOIN LATERAL (
+      SELECT * FROM "Conversation" WHERE id = asked.conversation AND "deletedAt" IS NULL OFFSET 0
+    ) c
+    LEFT JOIN LATERAL (
+      SELECT * FROM "ConversationParticipant" WHERE "conversationId" = c.id AND "userId" = asked.person OFFSET 0
+    ) p ON true`,
 };
+
+/** Conversations are reached together with others in a batch, which waits so long for the one before it. */
+const ACCESS_PATIENCE_MS = 20;
+
+interface AccessRow {
+  readonly conversation: ConversationRow;
+  readonly participant: ParticipantRow | null;
+}
 
 export class ConversationsRepository {
   readonly #database: Pick<Database, 'query'>;
@@ -151,16 +169,22 @@ export class ConversationsRepository {
   }
 
   /** The conversation and what the person is in it; `participant` may be one who left. Null: no such conversation. */
-  async findAccess(
-    conversationId: string,
-    userId: string,
-  ): Promise<{ conversation: ConversationRow; participant: ParticipantRow | null } | null> {
-    const [row] = await this.#database.query<{ conversation: ConversationRow; participant: ParticipantRow | null }>(
-      ACCESS,
-      [conversationId, userId],
-    );
-    return row ?? null;
+  findAccess(conversationId: string, userId: string): Promise<AccessRow | null> {
+    return this.#gatherAccess([conversationId, userId]);
   }
+
+  readonly #gatherAccess = gatherCalls<readonly [conversationId: string, userId: string], AccessRow | null>(
+    async (asked) => {
+      const rows = await this.#database.query<AccessRow & { readonly place: number }>(ACCESS, [
+        plainArray(asked.map(([conversationId]) => conversationId)),
+        textArray(asked.map(([, userId]) => userId)),
+      ]);
+      const found = asked.map((): AccessRow | null => null);
+      for (const { place, conversation, participant } of rows) found[place - 1] = { conversation, participant };
+      return found;
+    },
+    { restless: true, patienceMs: ACCESS_PATIENCE_MS },
+  );
 
   /** The conversation as several people see it, by person; in one query. */
   async findViews(conversationId: string, userIds: readonly string[]): Promise<Map<string, ConversationView>> {
