@@ -56,29 +56,31 @@ describe(`a conversation of ${MESSAGES} messages`, () => {
     await server?.stop();
   });
 
-  const seqs = ({ page }: Pick<Person, 'page'>) =>
-    page.evaluate(() => {
-      const log = document.querySelector('[role="log"]')!.getBoundingClientRect();
-      return [...document.querySelectorAll<HTMLElement>('[role="log"] article[data-seq]')]
-        .filter((article) => {
-          const box = article.getBoundingClientRect();
-          return box.bottom > log.top && box.top < log.bottom;
-        })
-        .map((article) => Number(article.dataset.seq));
-    });
+  /** Runs in the page, so it stands by itself. With `scrollBy` it scrolls first and looks as the next frame is painted. */
+  const look = async (scrollBy: number | null) => {
+    const element = document.querySelector('[role="log"]')!;
+    if (scrollBy !== null) {
+      element.scrollBy(0, scrollBy);
+      await new Promise(requestAnimationFrame);
+    }
+    const log = element.getBoundingClientRect();
+    return [...document.querySelectorAll<HTMLElement>('[role="log"] article[data-seq]')]
+      .filter((article) => {
+        const box = article.getBoundingClientRect();
+        return box.bottom > log.top && box.top < log.bottom;
+      })
+      .map((article) => Number(article.dataset.seq));
+  };
+  const seqs = ({ page }: Pick<Person, 'page'>) => page.evaluate(look, null);
   const contiguous = (numbers: readonly number[]) =>
     numbers.every((number, at) => at === 0 || number === numbers[at - 1]! + 1);
 
   /** Scrolls, and says what is on the screen then. */
   const scroll = async ({ page }: Person, by: number) => {
-    await page.getByRole('log', { name: 'Messages' }).evaluate((element, step) => element.scrollBy(0, step), by);
-    await page.evaluate(() => new Promise(requestAnimationFrame));
-    const shown = await seqs({ page });
-    if (shown.length > 0 && contiguous(shown)) return shown;
-    // A row that was drawn for the first time is measured by then, and takes its place in the frame after. Nor need this look
-    // have fallen after a frame: between rows that came at the top and the place that is held by that, nothing is painted.
-    await page.evaluate(() => new Promise(requestAnimationFrame));
-    return seqs({ page });
+    const shown = await page.evaluate(look, by);
+    if (contiguous(shown)) return shown;
+    // A row that was drawn for the first time is measured by then, and takes its place in the frame after.
+    return page.evaluate(look, 0);
   };
 
   it('READ-2: the one who has read nothing sees how much, and begins at the first unread message', async () => {
