@@ -164,15 +164,21 @@ describe('a conversation that is open', () => {
     expect(bed.server.view('ada', id).messages[0]?.reactions[0]?.userIds).toEqual(['bob']);
   });
 
-  test('long history: gaps are explicit, paging closes them, a jump and back', async () => {
+  /** Bob has a conversation of 500 messages open, at the newest unless said. */
+  async function openLong(at?: number) {
     bed = createTestBed();
     const id = bed.server.addConversation('group', ['ada', 'bob']);
     for (let n = 1; n <= 500; n++) bed.server.act('ada', 'message:send', { conversationId: id, content: `${n}` });
     const bob = bed.client('bob');
     await bob.connect();
     const room = bob.conversation(id);
-    room.open();
+    room.open(at === undefined ? {} : { at });
     await bed.settle(1000);
+    return { id, bob, room };
+  }
+
+  test('long history: gaps are explicit, paging closes them, a jump and back', async () => {
+    const { id, bob, room } = await openLong();
     const state = () => bob.snapshot.conversations[id];
     expect(texts(bob, id)[0]).toBe('gap 1-450');
     expect(state()?.loaded).toEqual({ fromSeq: 451, toSeq: 500 });
@@ -204,14 +210,7 @@ describe('a conversation that is open', () => {
   test.each([['loadOlder'], ['loadNewer']] as const)(
     'a jump while %s is on its way: no island stays beside the new place',
     async (page) => {
-      bed = createTestBed();
-      const id = bed.server.addConversation('group', ['ada', 'bob']);
-      for (let n = 1; n <= 500; n++) bed.server.act('ada', 'message:send', { conversationId: id, content: `${n}` });
-      const bob = bed.client('bob');
-      await bob.connect();
-      const room = bob.conversation(id);
-      room.open({ at: 200 });
-      await bed.settle(1000);
+      const { id, bob, room } = await openLong(200);
       expect(texts(bob, id).filter((text) => text?.startsWith('gap'))).toEqual(['gap 1-174', 'gap 225-500']);
       let answers = 0;
       // The page comes after the jump that was asked for later.
@@ -229,14 +228,7 @@ describe('a conversation that is open', () => {
   );
 
   test('the place asked for last is the one that stays, whichever answer comes first', async () => {
-    bed = createTestBed();
-    const id = bed.server.addConversation('group', ['ada', 'bob']);
-    for (let n = 1; n <= 500; n++) bed.server.act('ada', 'message:send', { conversationId: id, content: `${n}` });
-    const bob = bed.client('bob');
-    await bob.connect();
-    const room = bob.conversation(id);
-    room.open();
-    await bed.settle(1000);
+    const { id, bob, room } = await openLong();
     const loaded = () => bob.snapshot.conversations[id]?.loaded;
     let answers = 0;
     bed.network.script = ({ kind }) => (kind === 'response' ? { delayMs: answers++ === 0 ? 1000 : 10 } : undefined);
