@@ -13,8 +13,9 @@ const MOST = 500;
 const REST = 2;
 const LONGEST_REST_MS = 20;
 
+/** How calls wait for each other; by default each batch for the one before, and for a rest after it. */
 export interface GatherOptions {
-  /** Nothing is waited for after a batch: what is asked for is waited for by somebody, and a batch of it is done in a moment. */
+  /** The next batch begins right after the last one: for what somebody waits for and is done in a moment. */
   readonly restless?: boolean;
   /** The next batch begins so many milliseconds after the last one at the latest, even where that still runs. */
   readonly patienceMs?: number;

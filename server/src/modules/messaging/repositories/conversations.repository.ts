@@ -161,18 +161,6 @@ export class ConversationsRepository {
   readonly #database: Pick<Database, 'query'>;
   readonly #prisma: PrismaClient;
   readonly #opener: RowOpener;
-
-  constructor(database: Pick<Database, 'prisma' | 'query'>, opener: RowOpener) {
-    this.#database = database;
-    this.#prisma = database.prisma;
-    this.#opener = opener;
-  }
-
-  /** The conversation and what the person is in it; `participant` may be one who left. Null: no such conversation. */
-  findAccess(conversationId: string, userId: string): Promise<AccessRow | null> {
-    return this.#gatherAccess([conversationId, userId]);
-  }
-
   readonly #gatherAccess = gatherCalls<readonly [conversationId: string, userId: string], AccessRow | null>(
     async (asked) => {
       const rows = await this.#database.query<AccessRow & { readonly place: number }>(ACCESS, [
@@ -185,6 +173,17 @@ export class ConversationsRepository {
     },
     { restless: true, patienceMs: ACCESS_PATIENCE_MS },
   );
+
+  constructor(database: Pick<Database, 'prisma' | 'query'>, opener: RowOpener) {
+    this.#database = database;
+    this.#prisma = database.prisma;
+    this.#opener = opener;
+  }
+
+  /** The conversation and what the person is in it; `participant` may be one who left. Null: no such conversation. */
+  findAccess(conversationId: string, userId: string): Promise<AccessRow | null> {
+    return this.#gatherAccess([conversationId, userId]);
+  }
 
   /** The conversation as several people see it, by person; in one query. */
   async findViews(conversationId: string, userIds: readonly string[]): Promise<Map<string, ConversationView>> {
