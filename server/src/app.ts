@@ -234,6 +234,7 @@ async function buildApp({ config, logger, database, redis, policy }: Parts): Pro
     database,
     redis: redis ? { client: redis.client, prefix: REDIS_PREFIX } : null,
     bus,
+    writer,
     registry,
     logger,
   });

@@ -1,13 +1,32 @@
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Socket as ClientSocket, io as connectClient } from 'socket.io-client';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSocketServer, type ParleyServer, type ParleySocket } from './socket-server.ts';
 import { answerCommandsBy, encodeAnswer, encodeEvent, frameEvents, SocketWriter } from './socket-writer.ts';
 
 let http: HttpServer;
 let io: ParleyServer;
 let client: ClientSocket;
+/** How often was written to lines that became WebSockets. */
+let writes = 0;
+
+function countWrites(line: Duplex): void {
+  const [write, writeSeveral] = [line._write.bind(line), line._writev!.bind(line)];
+  line._write = (...chunk) => {
+    writes += 1;
+    write(...chunk);
+  };
+  line._writev = (...chunks) => {
+    writes += 1;
+    writeSeveral(...chunks);
+  };
+}
+
+beforeEach(() => {
+  writes = 0;
+});
 
 afterEach(async () => {
   client.disconnect();
@@ -17,6 +36,7 @@ afterEach(async () => {
 /** A client and its socket on the server. */
 async function connect(transport: 'websocket' | 'polling'): Promise<ParleySocket> {
   http = createServer();
+  http.on('upgrade', (_request, line: Duplex) => countWrites(line));
   io = createSocketServer({
     httpServer: http,
     isOriginAllowed: () => true,
@@ -85,20 +105,20 @@ describe.each(['websocket', 'polling'] as const)('over %s', (transport) => {
   });
 });
 
+describe('a new WebSocket', () => {
+  it('is greeted in one write, and let in by another', async () => {
+    await connect('websocket');
+    await expect.poll(() => client.connected).toBe(true);
+    expect(writes).toBe(2);
+  });
+});
+
 describe('the end of a turn', () => {
   it('writes to a connection once, what was put off to it included', async () => {
     const socket = await connect('websocket');
     const writer = new SocketWriter();
     const heard = receive(3);
-    const { _socket: stream } = (
-      socket.conn as unknown as { transport: { socket: { _socket: NodeJS.WritableStream } } }
-    ).transport.socket;
-    const write = stream.write.bind(stream);
-    let writes = 0;
-    stream.write = ((chunk: Buffer) => {
-      writes += 1;
-      return write(chunk);
-    }) as typeof stream.write;
+    writes = 0;
 
     writer.atEndOfTurn(() => writer.write(socket, frameEvents([removed('late')])));
     writer.write(socket, frameEvents([removed('1')]));

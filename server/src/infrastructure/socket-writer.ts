@@ -99,6 +99,11 @@ export class SocketWriter {
     for (const text of packets.texts) connection.write(text, WITHOUT_COMPRESSION);
   }
 
+  /** Tells one connection one event. */
+  tell<Name extends EventName>(socket: ParleySocket, name: Name, payload: EventPayload<Name>): void {
+    this.write(socket, frameEvents([encodeEvent(name, payload)]));
+  }
+
   /** Sockets that did not take all at once, since this was asked last. */
   takeWaiting(): ReadonlySet<ParleySocket> {
     const waiting = this.#waiting;

@@ -57,7 +57,7 @@ export interface SocketDoorDeps {
   metrics: Metrics;
   logger: Logger;
   connections: ConnectionSlots;
-  writer: Pick<SocketWriter, 'write' | 'flush'>;
+  writer: Pick<SocketWriter, 'write' | 'tell' | 'flush'>;
   /** True from the moment the server goes down: nobody is let in any more. */
   isClosing(): boolean;
 }
@@ -476,7 +476,7 @@ class Session {
     const untilTold = left - SESSION_EXPIRING_MS;
     if (untilTold <= 0 && !this.#toldExpiring) {
       this.#toldExpiring = true;
-      socket.emit('session:expiring', { at: new Date(socket.data.actor.expiresAt).toISOString() });
+      this.#deps.writer.tell(socket, 'session:expiring', { at: new Date(socket.data.actor.expiresAt).toISOString() });
     }
     const wait = Math.ceil(this.#toldExpiring ? left : untilTold);
     // Far off it looks again on a whole minute: timers of the same length share what Node keeps for them.

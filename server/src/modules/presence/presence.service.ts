@@ -1,6 +1,7 @@
 import type { PresenceState, PresenceStatus } from '@parley/protocol';
 import type { Bus } from '../../infrastructure/redis-bus.ts';
 import { engineConnection, type ParleySocket } from '../../infrastructure/socket-server.ts';
+import type { SocketWriter } from '../../infrastructure/socket-writer.ts';
 import { gatherCalls } from '../../utils/gather-calls.ts';
 import type { Logger } from '../../utils/logger.ts';
 import type { NodeStatus, PresenceLeases } from './presence.leases.ts';
@@ -11,6 +12,7 @@ export interface PresenceServiceDeps {
   readonly leases: PresenceLeases;
   /** Hints that somebody's presence changed on another node; null where this is the only one. */
   readonly bus: Bus | null;
+  readonly writer: SocketWriter;
   readonly logger: Logger;
   /** Milliseconds, never going back. */
   readonly clock?: () => number;
@@ -175,7 +177,7 @@ export class PresenceService {
     const told = this.#watches.get(socket)?.told;
     if (!told?.has(state.userId) || told.get(state.userId)?.status === state.status) return;
     told.set(state.userId, state);
-    socket.emit('presence:changed', state);
+    this.#deps.writer.tell(socket, 'presence:changed', state);
   }
 
   async #findStates(watcherId: string, userIds: readonly string[]): Promise<PresenceState[]> {

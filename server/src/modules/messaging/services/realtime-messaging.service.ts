@@ -149,7 +149,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
       this.#listening.delete(facts);
     }
     socket.data.isFollowing = true;
-    socket.emit('ready', { userId: actor.id, sessionId, serverTime: new Date().toISOString() });
+    this.#writer.tell(socket, 'ready', { userId: actor.id, sessionId, serverTime: new Date().toISOString() });
   }
 
   /** `heard` grows meanwhile; it begins anew with each reading. */
