@@ -10,7 +10,7 @@ interface Waiting<Input, Output> {
 /** Most calls that go together. */
 const MOST = 500;
 /** How long nothing is begun after a batch of several, as often as it took. */
-const REST = 2;
+const REST = 4;
 const LONGEST_REST_MS = 20;
 
 /** How calls wait for each other; by default each batch for the one before, and for a rest after it. */
