@@ -156,27 +156,37 @@ function ratios(workload: Workload, names: readonly TargetName[]): string {
     .join(' · ');
 }
 
-/** The goals that this run can tell of, with what was reached. */
-function judgeGoals(): { goal: Goal; reached: number }[] {
+/** A goal and what was reached: the medians of the rounds beside each other, and the same of each round by itself. */
+interface Judged {
+  readonly goal: Goal;
+  readonly reached: number;
+  readonly rounds: readonly number[];
+}
+
+/** The goals that this run can tell of. */
+function judgeGoals(): Judged[] {
   return GOALS.flatMap((goal) => {
     const workload = WORKLOADS.find(({ id }) => id === goal.workload)!;
     const measured = results.get(goal.workload);
     const of = goal.of ?? 'product';
     if (!measured?.has(of) || (goal.beside && !measured.has(goal.beside))) return [];
-    const median = (name: TargetName): number => summaryOf(workload, name, goal.metric).median;
-    return [{ goal, reached: median(of) / (goal.beside ? median(goal.beside) : 1) }];
+    const own = summaryOf(workload, of, goal.metric);
+    if (!goal.beside) return [{ goal, reached: own.median, rounds: own.rounds }];
+    const other = summaryOf(workload, goal.beside, goal.metric);
+    const rounds = own.rounds.map((figure, round) => figure / other.rounds[round]!);
+    return [{ goal, reached: own.median / other.median, rounds }];
   });
 }
 
 function goalsTable(): string {
-  const rows = judgeGoals().map(({ goal, reached }) => {
+  const rows = judgeGoals().map(({ goal, reached, rounds }) => {
     const { metrics } = WORKLOADS.find(({ id }) => id === goal.workload)!;
     const what = metrics.find(({ key }) => key === goal.metric)!.title;
     const unit = goal.beside ? ` × ${TITLES[goal.beside]}` : '';
     const aim = goal.atLeast === undefined ? `≤ ${format(goal.atMost!)}` : `≥ ${format(goal.atLeast)}`;
     const isReached = reached >= (goal.atLeast ?? 0) && reached <= (goal.atMost ?? Number.POSITIVE_INFINITY);
     const title = `${goal.workload}: ${what}${goal.of ? `, ${TITLES[goal.of]}` : ''}`;
-    return [title, `${aim}${unit}`, format(reached), isReached ? 'yes' : 'no'];
+    return [title, `${aim}${unit}`, formatSummary({ ...summarize(rounds), median: reached }), isReached ? 'yes' : 'no'];
   });
   return table([['', 'goal', 'reached', ''], ...rows]);
 }

@@ -17,7 +17,7 @@ import { CORES, cpuMs, pin, pinned, proportionalSetKiB } from '../support/machin
 import { type Seeded, seedDatabase } from '../support/seed.ts';
 import { SECRET } from '../support/tokens.ts';
 
-export type TargetName = 'product' | 'cluster' | 'embedded' | 'naive' | 'insert' | 'socketio' | 'ws';
+export type TargetName = 'product' | 'cluster' | 'embedded' | 'naive' | 'insert' | 'socketio' | 'ws' | 'read';
 
 /** Titles of the targets, as tables show them. */
 export const TITLES: Readonly<Record<TargetName, string>> = {
@@ -28,6 +28,7 @@ export const TITLES: Readonly<Record<TargetName, string>> = {
   insert: 'Socket.IO and one INSERT',
   socketio: 'bare Socket.IO',
   ws: 'bare ws',
+  read: 'node:http and one SELECT',
 };
 
 /** A running server to be measured. */
@@ -59,6 +60,7 @@ const PROGRAMS: Readonly<Record<TargetName, string>> = {
   insert: '../bare/insert.ts',
   socketio: '../bare/socketio.ts',
   ws: '../bare/ws.ts',
+  read: '../bare/read.ts',
 };
 
 const DIALECTS: Readonly<Record<TargetName, Dialect>> = {
@@ -69,6 +71,8 @@ const DIALECTS: Readonly<Record<TargetName, Dialect>> = {
   insert: socketIoDialect(null),
   socketio: socketIoDialect(null),
   ws: plainDialect,
+  // Nothing is told there.
+  read: plainDialect,
 };
 
 /** Makes the target's database, starts the server on the core that is measured, and resolves once it answers. */

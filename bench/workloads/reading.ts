@@ -15,7 +15,7 @@ export function reading(scale: Scale): Workload {
   return {
     id: 'W5',
     title: `reads of one person with 500 conversations and ${scale.messages.toLocaleString('en-US')} messages`,
-    targets: ['product', 'naive'],
+    targets: ['product', 'naive', 'read'],
     metrics: [
       { key: 'list', title: 'list of 50 with unread, requests/s' },
       { key: 'listP99', title: 'list p99, ms' },
