@@ -69,7 +69,6 @@ export interface SocketServerOptions {
  * `changes` does better. No cookies, no compression, no WebTransport (which passes by the origin check).
  */
 export function createSocketServer({ httpServer, isOriginAllowed, config }: SocketServerOptions): ParleyServer {
-  httpServer.on('upgrade', greetInOneWrite);
   return new Server(httpServer, {
     path: '/socket.io',
     transports: [...config.socketTransports],
@@ -82,17 +81,24 @@ export function createSocketServer({ httpServer, isOriginAllowed, config }: Sock
     // Runs for the first request of a connection, on both transports; the `cors` option below only sets headers.
     allowRequest: (request, decide) => {
       const allowed = isOriginAllowed(request);
+      if (allowed && isWebSocket(request)) greetInOneWrite(request.socket);
       decide(allowed ? null : 'foreign origin', allowed);
     },
     ...(config.corsOrigins.length > 0 && { cors: { origin: [...config.corsOrigins], methods: ['GET', 'POST'] } }),
   });
 }
 
+/** Asks for a WebSocket, in the protocol that is let in. */
+function isWebSocket({ headers, url }: IncomingMessage): boolean {
+  return headers.upgrade !== undefined && url!.includes('EIO=4');
+}
+
 /**
  * What a new WebSocket is told at once, that it is one and the packet that opens Engine.IO's connection, leaves in one write:
- * to write is what telling costs most. A listener before Engine.IO's own. What ends the line meanwhile writes what waits.
+ * to write is what telling costs most. Only for one that is let in: Engine.IO destroys the line of any other right after it has
+ * written why, and what waits on it would be lost.
  */
-function greetInOneWrite(_request: IncomingMessage, line: Duplex): void {
+function greetInOneWrite(line: Duplex): void {
   line.cork();
   setImmediate(() => line.uncork());
 }

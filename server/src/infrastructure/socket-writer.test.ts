@@ -1,6 +1,7 @@
 import { createServer, type Server as HttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect as openLine } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { type Socket as ClientSocket, io as connectClient } from 'socket.io-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSocketServer, type ParleyServer, type ParleySocket } from './socket-server.ts';
@@ -39,7 +40,7 @@ async function connect(transport: 'websocket' | 'polling'): Promise<ParleySocket
   http.on('upgrade', (_request, line: Duplex) => countWrites(line));
   io = createSocketServer({
     httpServer: http,
-    isOriginAllowed: () => true,
+    isOriginAllowed: ({ headers }) => headers.origin !== 'https://evil.example',
     config: { socketTransports: ['websocket', 'polling'], corsOrigins: [] },
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
@@ -110,6 +111,20 @@ describe('a new WebSocket', () => {
     await connect('websocket');
     await expect.poll(() => client.connected).toBe(true);
     expect(writes).toBe(2);
+  });
+
+  it.each([
+    ['of a foreign origin', 'EIO=4&transport=websocket', 'https://evil.example', 'foreign origin'],
+    ['of an unknown transport', 'EIO=4&transport=smoke', 'https://host.example', 'Transport unknown'],
+    ['of an old protocol', 'EIO=3&transport=websocket', 'https://host.example', 'Unsupported protocol version'],
+  ])('%s is told why it is refused', async (_what, query, origin, why) => {
+    await connect('websocket');
+    const line = openLine((http.address() as AddressInfo).port, '127.0.0.1');
+    line.write(
+      `GET /socket.io/?${query} HTTP/1.1\r\nHost: host.example\r\nOrigin: ${origin}\r\nConnection: Upgrade\r\n` +
+        'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    );
+    expect(await text(line)).toContain(why);
   });
 });
 
