@@ -12,9 +12,9 @@ const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 3 })
 
 /** Conversations by their last activity, with the newest message and how many of others are unread. $1 who asks. */
 const LIST = `
-  SELECT c.id, c.title, c."lastSeq" - p."lastReadSeq" - (
+  SELECT c.id, c.title, c."lastSeq" - c."lastReadSeq" - (
       SELECT count(*) FROM "Message" u
-      WHERE u."conversationId" = c.id AND u.seq > p."lastReadSeq" AND u."deletedAt" IS NOT NULL)::int AS "unreadCount",
+      WHERE u."conversationId" = c.id AND u.seq > c."lastReadSeq" AND u."deletedAt" IS NOT NULL)::int AS "unreadCount",
     m.id AS "messageId", m.seq::float8, m.rev::float8, m."senderId", m.content, m."clientMessageId", m."createdAt"::text
   FROM (
     SELECT p."conversationId" AS id, p."lastReadSeq", c.title, c."lastSeq", c."lastMessageAt"
@@ -22,7 +22,6 @@ const LIST = `
     WHERE p."userId" = $1 AND p."leftAt" IS NULL AND c."deletedAt" IS NULL
     ORDER BY c."lastMessageAt" DESC, c.id DESC LIMIT 50
   ) c
-  CROSS JOIN LATERAL (SELECT c."lastReadSeq") p
   LEFT JOIN "Message" m ON m."conversationId" = c.id AND m.seq = c."lastSeq"
   ORDER BY c."lastMessageAt" DESC, c.id DESC`;
 
