@@ -7,6 +7,9 @@ const roads = {
   // For a loaded machine; no test waits for time to pass.
   testTimeout: 60_000,
   hookTimeout: 120_000,
+  // A worker keeps its process: to load everything anew for each file took longer than a third of the tests. What they share
+  // is code; each file has an app and a database of its own.
+  isolate: false,
 };
 /** Several nodes need a database that they can share. */
 const alone = [...roads.exclude, 'test/cluster/**'];
