@@ -26,6 +26,8 @@ export interface SocketData {
   ended: SessionEndCode | null;
   /** Set once it follows the conversations of its person: from then on it is told their changes. */
   isFollowing: boolean;
+  /** Frames that wait for the end of this turn; the writer's own (socket-writer.ts). */
+  untold: Buffer | Buffer[] | null;
   /** Writes at once what waits for the end of this turn (socket-writer.ts). */
   flush(socket: ParleySocket): void;
 }

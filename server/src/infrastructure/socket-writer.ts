@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { EventName, EventPayload } from '@parley/protocol';
-import { engineConnection, type ParleySocket } from './socket-server.ts';
+import { type EngineConnection, engineConnection, type ParleySocket } from './socket-server.ts';
 
 /**
  * Events as they go to any number of connections: each a packet of Socket.IO's own, and all of them together the frames
@@ -77,8 +77,8 @@ const OPEN = 1;
  * are counted (DLV-5).
  */
 export class SocketWriter {
-  /** What each stream gets at the end of this turn: one buffer of frames, or several. */
-  #frames = new Map<WebSocketInside, Buffer | Buffer[]>();
+  /** Those that are written to at the end of this turn; each has what it gets in `data.untold`. */
+  #due: ParleySocket[] = [];
   readonly #works: (() => void)[] = [];
   #waiting = new Set<ParleySocket>();
   #isScheduled = false;
@@ -93,8 +93,7 @@ export class SocketWriter {
   write(socket: ParleySocket, packets: Packets): void {
     const connection = engineConnection(socket);
     if (connection.readyState !== 'open') return;
-    const webSocket = webSocketOf(socket);
-    if (webSocket && this.#gather(webSocket, connection.writeBuffer.length, packets.frames)) return;
+    if (this.#gather(socket, connection, packets.frames)) return;
     this.#waiting.add(socket);
     for (const text of packets.texts) connection.write(text, WITHOUT_COMPRESSION);
   }
@@ -113,24 +112,28 @@ export class SocketWriter {
 
   /** Writes now what waits for the end of this turn. */
   flush(socket: ParleySocket): void {
-    const webSocket = webSocketOf(socket);
-    const frames = webSocket && this.#frames.get(webSocket);
-    if (!frames) return;
-    this.#frames.delete(webSocket);
-    writeFrames(webSocket, frames);
+    const { untold } = socket.data;
+    if (!untold) return;
+    socket.data.untold = null;
+    const webSocket = webSocketOf(engineConnection(socket));
+    // One write of one buffer: the kernel takes it in far less time than a list of small ones.
+    webSocket?._socket.write(Array.isArray(untold) ? Buffer.concat(untold) : untold);
   }
 
-  /** False where something waits already. */
-  #gather(webSocket: WebSocketInside, waiting: number, frames: Buffer): boolean {
-    const before = this.#frames.get(webSocket);
-    if (before === undefined) {
-      if (waiting > 0 || webSocket._socket.writableLength > 0) return false;
-      this.#frames.set(webSocket, frames);
+  /** False under polling, and where something waits already. */
+  #gather(socket: ParleySocket, connection: EngineConnection, frames: Buffer): boolean {
+    const webSocket = webSocketOf(connection);
+    if (!webSocket) return false;
+    const { data } = socket;
+    if (!data.untold) {
+      if (connection.writeBuffer.length > 0 || webSocket._socket.writableLength > 0) return false;
+      data.untold = frames;
+      this.#due.push(socket);
       this.#schedule();
-    } else if (Array.isArray(before)) {
-      before.push(frames);
+    } else if (Array.isArray(data.untold)) {
+      data.untold.push(frames);
     } else {
-      this.#frames.set(webSocket, [before, frames]);
+      data.untold = [data.untold, frames];
     }
     return true;
   }
@@ -145,18 +148,10 @@ export class SocketWriter {
     // Still scheduled: what the works say is written below.
     for (let work = this.#works.shift(); work; work = this.#works.shift()) work();
     this.#isScheduled = false;
-    // A new map, and not this one cleared: V8 leads from the table of a cleared map to the one that follows it, so one that
-    // has grown old would keep those of all later turns from dying young, with what they hold.
-    const gathered = this.#frames;
-    this.#frames = new Map();
-    for (const [webSocket, frames] of gathered) writeFrames(webSocket, frames);
+    const due = this.#due;
+    this.#due = [];
+    for (const socket of due) this.flush(socket);
   }
-}
-
-function writeFrames(webSocket: WebSocketInside, frames: Buffer | Buffer[]): void {
-  if (webSocket.readyState !== OPEN) return;
-  // One write of one buffer: the kernel takes it in far less time than a list of small ones.
-  webSocket._socket.write(Array.isArray(frames) ? Buffer.concat(frames) : frames);
 }
 
 /**
@@ -183,8 +178,7 @@ export function answerCommandsBy(
 const WITHOUT_COMPRESSION = { compress: false } as const;
 
 /** An open WebSocket; null under polling, and where the end has begun. */
-function webSocketOf(socket: ParleySocket): WebSocketInside | null {
-  const { transport } = engineConnection(socket);
+function webSocketOf({ transport }: EngineConnection): WebSocketInside | null {
   if (transport.name !== 'websocket') return null;
   const webSocket = transport.socket as WebSocketInside | undefined;
   return webSocket?.readyState === OPEN ? webSocket : null;

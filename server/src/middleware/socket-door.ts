@@ -196,6 +196,7 @@ class SessionData implements SocketData {
   readonly address: string;
   ended: SocketData['ended'] = null;
   isFollowing = false;
+  untold: SocketData['untold'] = null;
   readonly #deps: SocketDoorDeps;
 
   constructor(actor: Actor, sessionId: string, address: string, deps: SocketDoorDeps) {

@@ -1,4 +1,5 @@
 import type { Role } from '@parley/protocol';
+import type { ParleySocket } from '../../../infrastructure/socket-server.ts';
 import type { Fact } from '../messaging.events.ts';
 import { type Whisper, Whispers } from './whispers.ts';
 
@@ -9,7 +10,9 @@ export class Follower {
   rev: number;
   /** The highest `rev` that was told of while the log was being read. */
   toldMeanwhile = 0;
-  readonly members = new Map<string, Role>();
+  readonly #members = new Map<string, Role>();
+  /** Gathered when first asked for, and let go as soon as somebody comes or goes. */
+  #audience: readonly ParleySocket[] | null = null;
   /** The log is being read: until it is, nothing is applied. */
   repairing = false;
   /** Something is to be told at the end of this turn. */
@@ -26,6 +29,32 @@ export class Follower {
   constructor(conversationId: string, rev: number) {
     this.conversationId = conversationId;
     this.rev = rev;
+  }
+
+  get members(): ReadonlyMap<string, Role> {
+    return this.#members;
+  }
+
+  /** Takes somebody in, or gives them another role. */
+  setMember(userId: string, role: Role): void {
+    this.#members.set(userId, role);
+    this.#audience = null;
+  }
+
+  removeMember(userId: string): void {
+    this.#members.delete(userId);
+    this.#audience = null;
+  }
+
+  /** The connections that are told what happens here. @param connectionsOf those of one member. */
+  audience(connectionsOf: (userId: string) => readonly ParleySocket[]): readonly ParleySocket[] {
+    this.#audience ??= [...this.#members.keys()].flatMap(connectionsOf);
+    return this.#audience;
+  }
+
+  /** A connection of a member came or is gone. */
+  forgetAudience(): void {
+    this.#audience = null;
   }
 
   /** Keeps a fact until those before it were told. */

@@ -149,6 +149,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
       this.#listening.delete(facts);
     }
     socket.data.isFollowing = true;
+    this.#forgetAudiences(person);
     this.#writer.tell(socket, 'ready', { userId: actor.id, sessionId, serverTime: new Date().toISOString() });
   }
 
@@ -165,7 +166,9 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
   disconnect(socket: ParleySocket): void {
     const { id: userId } = socket.data.actor;
     const person = this.#people.get(userId);
-    if (!person?.sockets.delete(socket) || person.sockets.size > 0) return;
+    if (!person?.sockets.delete(socket)) return;
+    this.#forgetAudiences(person);
+    if (person.sockets.size > 0) return;
     this.#people.delete(userId);
     this.#cuts.drop(userId);
     this.#link?.leavePerson(userId);
@@ -179,6 +182,11 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const person = this.#people.get(userId) ?? this.#addPerson(userId);
     person.sockets.add(socket);
     return person;
+  }
+
+  /** One of their connections begins to follow, or is gone. */
+  #forgetAudiences({ conversations }: LocalPerson): void {
+    for (const conversationId of conversations) this.#followers.get(conversationId)?.forgetAudience();
   }
 
   #addPerson(userId: string): LocalPerson {
@@ -195,7 +203,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     if (follower && follower.rev > rev && leftSince(userId, since, follower.rev)) return;
 
     const followed = follower ?? this.#follow(conversationId, rev);
-    followed.members.set(userId, roleSince(userId, since, followed.rev) ?? membership.role);
+    followed.setMember(userId, roleSince(userId, since, followed.rev) ?? membership.role);
     person.conversations.add(conversationId);
     // Without a follower nobody applied them.
     if (!follower) for (const fact of since) this.#receive(fact);
@@ -262,7 +270,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const present = await this.#reader.findPresent(conversationId, connected);
     if (!present || present.members.length === 0 || this.#followers.has(conversationId)) return;
     // Who is just connecting reads their memberships anew, and is told of none that they begin with.
-    const following = present.members.filter(({ userId }) => this.#isFollowing(userId));
+    const following = present.members.filter(({ userId }) => this.#followingOf(userId).length > 0);
     if (following.length < present.members.length) this.#reloads += 1;
     if (following.length === 0) return;
     const follower = this.#follow(conversationId, present.rev);
@@ -321,7 +329,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
         break;
       case 'participant:updated': {
         const { user, role } = fact.payload.participant;
-        if (follower.members.has(user.id)) follower.members.set(user.id, role);
+        if (follower.members.has(user.id)) follower.setMember(user.id, role);
         this.#tell(follower, fact.name, fact.payload);
         break;
       }
@@ -415,7 +423,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     const roles = new Map(present.members.map(({ userId, role }) => [userId, role]));
     for (const userId of [...follower.members.keys()]) {
       const role = roles.get(userId);
-      if (role) follower.members.set(userId, role);
+      if (role) follower.setMember(userId, role);
       else this.#removeMember(follower, userId);
     }
     follower.advance(present.rev);
@@ -460,7 +468,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     if (!person) return false;
     const isNew = !follower.members.has(userId);
     if (isNew) this.#tellMembers(follower);
-    follower.members.set(userId, role);
+    follower.setMember(userId, role);
     person.conversations.add(follower.conversationId);
     return isNew;
   }
@@ -483,7 +491,7 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
 
   #dropMember(conversationId: string, userId: string): void {
     const follower = this.#followers.get(conversationId);
-    follower?.members.delete(userId);
+    follower?.removeMember(userId);
     if (follower && follower.members.size === 0) this.#unfollow(follower);
   }
 
@@ -565,11 +573,8 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     for (const whisper of follower.takeWhispers()) this.#addWhisper(follower, whisper);
     for (const { texts, except } of follower.takeUntold()) {
       const packets = frameEvents(texts);
-      for (const userId of follower.members.keys()) {
-        if (except?.has(userId)) continue;
-        for (const socket of this.#people.get(userId)?.sockets ?? []) {
-          if (socket.data.isFollowing) this.#writer.write(socket, packets);
-        }
+      for (const socket of follower.audience(this.#followingOf)) {
+        if (!except?.has(socket.data.actor.id)) this.#writer.write(socket, packets);
       }
     }
   }
@@ -582,10 +587,9 @@ export class RealtimeMessagingService implements Publisher, HintReceiver {
     follower.addUntold(encodeEvent(name, payload), except.size === 0 ? null : except);
   }
 
-  /** With at least one connection that was told `ready`. */
-  #isFollowing(userId: string): boolean {
-    return [...(this.#people.get(userId)?.sockets ?? [])].some((socket) => socket.data.isFollowing);
-  }
+  /** Connections of somebody that were told `ready`. */
+  readonly #followingOf = (userId: string): readonly ParleySocket[] =>
+    [...(this.#people.get(userId)?.sockets ?? [])].filter((socket) => socket.data.isFollowing);
 
   #isMember(conversationId: string, userId: string): boolean {
     return this.#followers.get(conversationId)?.members.has(userId) ?? false;
