@@ -73,7 +73,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 /** Looks whether the server will do, and migrates, over a connection of its own that may take its time. */
 async function prepare(target: pg.PoolConfig, logger: DatabaseOptions['logger']): Promise<string> {
-  const pool = openPool(target, { max: 1, statement_timeout: 0, lock_timeout: 60_000, query_timeout: 0 }, logger);
+  const pool = openPool(target, { max: 1, statement_timeout: 0, lock_timeout: 60_000, answerMs: 0 }, logger);
   try {
     const version = await checkServer(pool, logger);
     const applied = await applyMigrations(pool);
@@ -168,13 +168,16 @@ function connect({ target, embedded, version, logger }: ConnectOptions): Databas
   };
 }
 
-type Limits = Required<Pick<pg.PoolConfig, 'max' | 'statement_timeout' | 'lock_timeout' | 'query_timeout'>>;
+type Limits = Required<Pick<pg.PoolConfig, 'max' | 'statement_timeout' | 'lock_timeout'>> & {
+  /** How long an answer is waited for; 0: for as long as it takes. */
+  readonly answerMs: number;
+};
 
 /**
  * The server ends a statement after 3 s and a wait for a lock after 1 s. Where the server itself hangs it ends nothing, so
  * the driver gives up a little later by itself.
  */
-const SERVER_LIMITS: Limits = { max: 10, statement_timeout: 3_000, lock_timeout: 1_000, query_timeout: 3_300 };
+const SERVER_LIMITS: Limits = { max: 10, statement_timeout: 3_000, lock_timeout: 1_000, answerMs: 3_300 };
 
 /**
  * Hot reads have few connections of their own. Those that are asked together on one machine only take turns there: with eight at
@@ -183,10 +186,10 @@ const SERVER_LIMITS: Limits = { max: 10, statement_timeout: 3_000, lock_timeout:
 const READ_LIMITS: Limits = { ...SERVER_LIMITS, max: 3 };
 
 /** The job queue makes its tables by itself, and that is more than one statement of a moment. */
-const SCRIPT_LIMITS: Limits = { max: 2, statement_timeout: 30_000, lock_timeout: 10_000, query_timeout: 31_000 };
+const SCRIPT_LIMITS: Limits = { max: 2, statement_timeout: 30_000, lock_timeout: 10_000, answerMs: 31_000 };
 
 /** One session, one thread: nothing to wait for but the statement before, and no clock in it that could end one. */
-const EMBEDDED_LIMITS: Limits = { max: 1, statement_timeout: 0, lock_timeout: 0, query_timeout: 0 };
+const EMBEDDED_LIMITS: Limits = { max: 1, statement_timeout: 0, lock_timeout: 0, answerMs: 0 };
 
 function embeddedTarget(embedded: EmbeddedDatabase): pg.PoolConfig {
   return {
@@ -209,14 +212,13 @@ function openPool(target: pg.PoolConfig, limits: Limits, logger: DatabaseOptions
     idleTimeoutMillis: 30_000,
     ...target,
     max: limits.max,
-    query_timeout: limits.query_timeout,
     onConnect: (client) => setUpSession(client, limits),
   });
   // A lost connection is told to whoever used it, and replaced. Without a listener it would end the process.
   const onError = (error: Error): void => logger.warn({ err: error }, 'database connection lost');
   pool.on('error', onError);
   pool.on('connect', (client) => client.on('error', onError));
-  return keepSound(pool);
+  return keepSound(pool, limits.answerMs);
 }
 
 async function runScript(pool: pg.Pool, text: string, values?: unknown[]): Promise<{ rows: unknown[] }> {
@@ -244,16 +246,19 @@ async function runScript(pool: pg.Pool, text: string, values?: unknown[]): Promi
  * server and stay as they are.
  */
 async function setUpSession(client: pg.ClientBase, limits: Limits): Promise<void> {
-  await client.query(
-    `SELECT set_config('TimeZone', 'UTC', false),
+  // The connection is not one of `keepSound` yet: here the driver keeps the time.
+  const settings: pg.QueryConfig & { readonly query_timeout: number } = {
+    text: `SELECT set_config('TimeZone', 'UTC', false),
             set_config('statement_timeout', $1, false),
             set_config('lock_timeout', $2, false),
             set_config('idle_in_transaction_session_timeout', '5000', false),
             set_config('jit', 'off', false),
             set_config('synchronous_commit', CASE current_setting('synchronous_commit')
               WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`,
-    [String(limits.statement_timeout), String(limits.lock_timeout)],
-  );
+    values: [String(limits.statement_timeout), String(limits.lock_timeout)],
+    query_timeout: limits.answerMs,
+  };
+  await client.query(settings);
 }
 
 const statementNames = new Map<string, string>();
